@@ -1,0 +1,1 @@
+"""Exact linear algebra with every operation kept; knows no network."""

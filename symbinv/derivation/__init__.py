@@ -1,0 +1,1 @@
+"""The typed steps of an inverse, and their replay."""

@@ -1,0 +1,1 @@
+"""Exact numbers, matrices and balls; the only code that touches FLINT."""

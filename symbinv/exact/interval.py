@@ -1,0 +1,54 @@
+"""Intervals with rational or infinite ends, each end open or closed."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The numbers between two ends; None stands for an infinite end, which is open.
+
+    Example:
+        >>> Interval.open(0, 1).contains(Fraction(1)), Interval.closed(0, 1).contains(Fraction(1))
+        (False, True)
+    """
+
+    lower: Fraction | None
+    upper: Fraction | None
+    open_lower: bool = True
+    open_upper: bool = True
+
+    @classmethod
+    def open(cls, lower: int | Fraction | None, upper: int | Fraction | None) -> "Interval":
+        """Return the interval without its ends."""
+        return cls(_end(lower), _end(upper), True, True)
+
+    @classmethod
+    def closed(cls, lower: int | Fraction | None, upper: int | Fraction | None) -> "Interval":
+        """Return the interval with its finite ends."""
+        return cls(_end(lower), _end(upper), lower is None, upper is None)
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether both ends are finite."""
+        return self.lower is not None and self.upper is not None
+
+    def contains(self, value: Fraction) -> bool:
+        """Tell whether a rational number lies in the interval."""
+        above = self.lower is None or (value > self.lower if self.open_lower else value >= self.lower)
+        below = self.upper is None or (value < self.upper if self.open_upper else value <= self.upper)
+        return above and below
+
+    def __str__(self) -> str:
+        left = "(" if self.open_lower else "["
+        right = ")" if self.open_upper else "]"
+        lower = "-oo" if self.lower is None else str(self.lower)
+        upper = "oo" if self.upper is None else str(self.upper)
+        return f"{left}{lower}, {upper}{right}"
+
+
+def _end(value: int | Fraction | None) -> Fraction | None:
+    return None if value is None else Fraction(value)
+
+
+REAL_LINE = Interval(None, None)

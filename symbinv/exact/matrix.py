@@ -1,0 +1,341 @@
+"""ExactMatrix: the one matrix type of the library, over the rationals or over symbols.
+
+A matrix holds one of three forms and converts on demand:
+
+* doubles, which are exact rationals already (a network read from a file stays in this form, so that
+  `to_numpy` costs nothing and no object per weight exists until one is asked for);
+* FLINT's `fmpq_mat`, in which all exact arithmetic is done;
+* SymPy expressions, where an entry is not a rational number.
+
+FLINT's own `fmpq_mat.rref` clears the denominators row by row and eliminates over the integers,
+which SymPy's `rref` does not reach even with FLINT beneath it (measured by benchmarks/elimination.py).
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
+from typing import Any, Self
+
+import numpy as np
+import sympy
+from flint import fmpq, fmpq_mat
+from numpy.typing import NDArray
+
+from symbinv.errors import InexactError, ShapeError
+from symbinv.exact.policy import Policy, check_policy, to_fraction
+
+Entry = int | Fraction | sympy.Expr
+
+
+class ExactMatrix:
+    """An immutable matrix with exact entries.
+
+    Args:
+        rows: The entries, row by row: numbers of any kind that `to_fraction` takes, or SymPy
+            expressions; a NumPy array or a SymPy matrix serves too.
+        policy: What a float entry stands for.
+
+    Raises:
+        ShapeError: Where the rows differ in length.
+        InexactError: For NaN, infinities and entries that are no numbers.
+
+    Example:
+        >>> m = ExactMatrix([["1/2", 2], [3, 4]])
+        >>> m.shape, m[0, 0], (m @ m)[0, 1]
+        ((2, 2), 1/2, 9)
+    """
+
+    __slots__ = ("_doubles", "_rational", "_symbolic", "shape")
+
+    shape: tuple[int, int]
+    _doubles: NDArray[np.float64] | None
+    _rational: fmpq_mat | None
+    _symbolic: sympy.ImmutableDenseMatrix | None
+
+    def __init__(self, rows: Any, policy: Policy = "exact") -> None:
+        check_policy(policy)
+        if isinstance(rows, np.ndarray) and rows.dtype.kind == "f" and policy == "exact":
+            self._take_doubles(rows)
+            return
+        if isinstance(rows, sympy.MatrixBase):
+            rows = rows.tolist()
+        table = [list(row) for row in rows]
+        width = len(table[0]) if table else 0
+        if any(len(row) != width for row in table):
+            raise ShapeError(f"all rows must have the same length, not {sorted({len(r) for r in table})}.")
+        if any(isinstance(e, sympy.Expr) and not e.is_Rational and not e.is_Float for row in table for e in row):
+            entries = [[_symbolic_entry(e, policy) for e in row] for row in table]
+            self._set((len(table), width), symbolic=sympy.ImmutableDenseMatrix(len(table), width, sum(entries, [])))
+        else:
+            flat = [_fmpq(to_fraction(e, policy)) for row in table for e in row]
+            self._set((len(table), width), rational=fmpq_mat(len(table), width, flat))
+
+    def _take_doubles(self, array: NDArray[Any]) -> None:
+        if array.ndim != 2:
+            raise ShapeError(f"a matrix must have two axes, not {array.ndim}.")
+        doubles = array.astype(np.float64)
+        if array.dtype.itemsize > 8:
+            raise InexactError(f"floats must be at most 64 bits wide, not {array.dtype}.")
+        if not np.isfinite(doubles).all():
+            raise InexactError("numbers must be finite; replace NaN and infinite values first.")
+        doubles.setflags(write=False)
+        self._set(doubles.shape, doubles=doubles)
+
+    def _set(
+        self,
+        shape: tuple[int, ...],
+        doubles: NDArray[np.float64] | None = None,
+        rational: fmpq_mat | None = None,
+        symbolic: sympy.ImmutableDenseMatrix | None = None,
+    ) -> None:
+        self.shape = (shape[0], shape[1])
+        self._doubles, self._rational, self._symbolic = doubles, rational, symbolic
+
+    # -- construction -----------------------------------------------------------------------------
+
+    @classmethod
+    def from_flint(cls, rational: fmpq_mat) -> Self:
+        """Wrap an fmpq_mat; for code inside `exact/`."""
+        result = cls.__new__(cls)
+        result._set((rational.nrows(), rational.ncols()), rational=rational)
+        return result
+
+    @classmethod
+    def column(cls, entries: Iterable[Any], policy: Policy = "exact") -> Self:
+        """Return a one-column matrix."""
+        if isinstance(entries, np.ndarray):
+            return cls(entries.reshape(-1, 1), policy)
+        return cls([[e] for e in entries], policy)
+
+    @classmethod
+    def identity(cls, size: int) -> Self:
+        """Return the identity of the given size."""
+        return cls.from_flint(fmpq_mat(size, size, [int(i == j) for i in range(size) for j in range(size)]))
+
+    @classmethod
+    def zeros(cls, rows: int, columns: int) -> Self:
+        """Return a matrix of zeros."""
+        return cls.from_flint(fmpq_mat(rows, columns))
+
+    @classmethod
+    def build(cls, rows: int, columns: int, entry: Callable[[int, int], Any]) -> Self:
+        """Return the matrix whose entry in row i and column j is `entry(i, j)`."""
+        if rows and columns:
+            return cls([[entry(i, j) for j in range(columns)] for i in range(rows)])
+        return cls.zeros(rows, columns)
+
+    # -- reading ----------------------------------------------------------------------------------
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        return self.shape[0]
+
+    @property
+    def columns(self) -> int:
+        """The number of columns."""
+        return self.shape[1]
+
+    @property
+    def is_rational(self) -> bool:
+        """Whether every entry is a rational number."""
+        return self._symbolic is None
+
+    @property
+    def flint(self) -> fmpq_mat:
+        """The matrix as FLINT holds it; for code inside `exact/`."""
+        if self._rational is None:
+            if self._doubles is None:
+                raise InexactError("a matrix of rational numbers is needed, not one with symbols.")
+            flat = [_dyadic(v) for v in self._doubles.ravel().tolist()]
+            self._rational = fmpq_mat(self.rows, self.columns, flat)
+        return self._rational
+
+    def __getitem__(self, position: tuple[int, int]) -> sympy.Expr:
+        if self._symbolic is not None:
+            return self._symbolic[position]
+        value = self.fraction(*position)
+        return sympy.Rational(value.numerator, value.denominator)
+
+    def fraction(self, row: int, column: int) -> Fraction:
+        """Return one rational entry as a Fraction."""
+        if self._rational is None and self._doubles is not None:
+            return Fraction(*float(self._doubles[row, column]).as_integer_ratio())
+        value = self.flint[row, column]
+        return Fraction(int(value.p), int(value.q))
+
+    def fractions(self) -> list[list[Fraction]]:
+        """Return all entries, row by row, as Fractions."""
+        return [[self.fraction(i, j) for j in range(self.columns)] for i in range(self.rows)]
+
+    def to_sympy(self) -> sympy.ImmutableDenseMatrix:
+        """Return the matrix as SymPy's."""
+        if self._symbolic is not None:
+            return self._symbolic
+        flat = [self[i, j] for i in range(self.rows) for j in range(self.columns)]
+        return sympy.ImmutableDenseMatrix(self.rows, self.columns, flat)
+
+    def to_numpy(self) -> NDArray[np.float64]:
+        """Return the entries rounded once, each to the nearest double, shape (rows, columns)."""
+        if self._doubles is not None:
+            return self._doubles
+        flat = [_nearest_double(v) for v in self.flint.entries()]
+        return np.array(flat, dtype=np.float64).reshape(self.shape)
+
+    def free_symbols(self) -> frozenset[sympy.Symbol]:
+        """Return the symbols that occur in the entries."""
+        return frozenset() if self._symbolic is None else frozenset(self._symbolic.free_symbols)
+
+    def is_zero(self) -> bool:
+        """Tell whether every entry is the number zero."""
+        if self._symbolic is not None:
+            return all(e == 0 for e in self._symbolic)
+        return self._rational_is_zero()
+
+    def _rational_is_zero(self) -> bool:
+        if self._doubles is not None:
+            return not self._doubles.any()
+        return not any(self.flint.entries())
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ExactMatrix) or self.shape != other.shape:
+            return NotImplemented if not isinstance(other, ExactMatrix) else False
+        if self._symbolic is not None or other._symbolic is not None:
+            return bool(self.to_sympy() == other.to_sympy())
+        if self._doubles is not None and other._doubles is not None:
+            return bool((self._doubles == other._doubles).all())
+        return bool(self.flint == other.flint)
+
+    __hash__ = None  # type: ignore[assignment]  # equal matrices may be held in different forms
+
+    def __repr__(self) -> str:
+        kind = "rational" if self.is_rational else "symbolic"
+        return f"ExactMatrix({self.rows}x{self.columns}, {kind})"
+
+    # -- arithmetic -------------------------------------------------------------------------------
+
+    def __matmul__(self, other: "ExactMatrix") -> "ExactMatrix":
+        if self.columns != other.rows:
+            raise ShapeError(f"factors must fit, not {self.rows}x{self.columns} and {other.rows}x{other.columns}.")
+        if self.is_rational and other.is_rational:
+            return ExactMatrix.from_flint(self.flint * other.flint)
+        return ExactMatrix(self.to_sympy() * other.to_sympy())
+
+    def __add__(self, other: "ExactMatrix") -> "ExactMatrix":
+        self._same_shape(other)
+        if self.is_rational and other.is_rational:
+            return ExactMatrix.from_flint(self.flint + other.flint)
+        return ExactMatrix(self.to_sympy() + other.to_sympy())
+
+    def __sub__(self, other: "ExactMatrix") -> "ExactMatrix":
+        self._same_shape(other)
+        if self.is_rational and other.is_rational:
+            return ExactMatrix.from_flint(self.flint - other.flint)
+        return ExactMatrix(self.to_sympy() - other.to_sympy())
+
+    def __neg__(self) -> "ExactMatrix":
+        return self.scaled(Fraction(-1))
+
+    def scaled(self, factor: Fraction) -> "ExactMatrix":
+        """Return the matrix times a rational number."""
+        if self.is_rational:
+            return ExactMatrix.from_flint(self.flint * _fmpq(factor))
+        return ExactMatrix(self.to_sympy() * sympy.Rational(factor.numerator, factor.denominator))
+
+    def _same_shape(self, other: "ExactMatrix") -> None:
+        if self.shape != other.shape:
+            raise ShapeError(f"both matrices must have the same shape, not {self.shape} and {other.shape}.")
+
+    @property
+    def T(self) -> "ExactMatrix":
+        """The transpose."""
+        if self._symbolic is not None:
+            return ExactMatrix(self._symbolic.T)
+        return ExactMatrix.from_flint(self.flint.transpose())
+
+    def select(self, rows: Sequence[int] | None = None, columns: Sequence[int] | None = None) -> "ExactMatrix":
+        """Return the sub-matrix of the given rows and columns, in the given order (None: all)."""
+        i = range(self.rows) if rows is None else rows
+        j = range(self.columns) if columns is None else columns
+        if self._doubles is not None and len(i) and len(j):
+            return ExactMatrix(self._doubles[np.ix_(list(i), list(j))])
+        if self._symbolic is not None:
+            return (
+                ExactMatrix(self._symbolic.extract(list(i), list(j)))
+                if len(i) and len(j)
+                else self.zeros(len(i), len(j))
+            )
+        source = self.flint
+        return ExactMatrix.from_flint(fmpq_mat(len(i), len(j), [source[p, q] for p in i for q in j]))
+
+    def beside(self, other: "ExactMatrix") -> "ExactMatrix":
+        """Return [self | other]."""
+        if self.rows != other.rows:
+            raise ShapeError(f"both matrices must have the same number of rows, not {self.rows} and {other.rows}.")
+        if self.is_rational and other.is_rational:
+            a, b = self.flint.tolist(), other.flint.tolist()
+            flat = [e for left, right in zip(a, b, strict=True) for e in (*left, *right)]
+            return ExactMatrix.from_flint(fmpq_mat(self.rows, self.columns + other.columns, flat))
+        return ExactMatrix(sympy.Matrix.hstack(sympy.Matrix(self.to_sympy()), sympy.Matrix(other.to_sympy())))
+
+    def above(self, other: "ExactMatrix") -> "ExactMatrix":
+        """Return self stacked on other."""
+        return self.T.beside(other.T).T
+
+    # -- exact solving ----------------------------------------------------------------------------
+
+    def rref(self) -> tuple["ExactMatrix", tuple[int, ...]]:
+        """Return the reduced row echelon form of a rational matrix and its pivot columns."""
+        reduced, rank = self.flint.rref()
+        return ExactMatrix.from_flint(reduced), _leading_columns(reduced, rank)
+
+    def rank(self) -> int:
+        """Return the rank of a rational matrix, exactly."""
+        return int(self.flint.rank())
+
+    def solve(self, right_side: "ExactMatrix") -> "ExactMatrix":
+        """Return the exact solution of self @ x = right_side for a non-singular rational matrix."""
+        return ExactMatrix.from_flint(self.flint.solve(right_side.flint))
+
+    def left_null_space(self) -> "ExactMatrix":
+        """Return a basis, as rows, of all v with v @ self = 0."""
+        reduced, pivots = self.beside(ExactMatrix.identity(self.rows)).rref()
+        rank = sum(p < self.columns for p in pivots)
+        return reduced.select(range(rank, self.rows), range(self.columns, self.columns + self.rows))
+
+
+def _leading_columns(reduced: fmpq_mat, rank: int) -> tuple[int, ...]:
+    pivots: list[int] = []
+    column = 0
+    for row in range(rank):
+        while reduced[row, column] == 0:
+            column += 1
+        pivots.append(column)
+        column += 1
+    return tuple(pivots)
+
+
+def _symbolic_entry(entry: Any, policy: Policy) -> sympy.Expr:
+    if isinstance(entry, sympy.Expr) and not entry.is_number:
+        if entry.has(sympy.Float):
+            raise InexactError(f"symbolic entries must have rational coefficients, not floats: {entry}.")
+        return entry
+    if isinstance(entry, sympy.Expr) and not entry.is_Rational and not entry.is_Float:
+        return entry
+    value = to_fraction(entry, policy)
+    return sympy.Rational(value.numerator, value.denominator)
+
+
+def _fmpq(value: Fraction) -> fmpq:
+    return fmpq(value.numerator, value.denominator)
+
+
+def _dyadic(value: float) -> fmpq:
+    return fmpq(*value.as_integer_ratio())
+
+
+def _nearest_double(value: fmpq) -> float:
+    numerator, denominator = int(value.p), int(value.q)
+    try:
+        return numerator / denominator
+    except OverflowError:
+        return float("inf") if numerator > 0 else float("-inf")

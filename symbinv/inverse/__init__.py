@@ -1,0 +1,1 @@
+"""Backward through the layers."""

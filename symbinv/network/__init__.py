@@ -1,0 +1,1 @@
+"""What is inverted; knows nothing of inversion."""

@@ -1,0 +1,1 @@
+"""One file a format: what users hold, turned into an exact Network."""

@@ -1,0 +1,1 @@
+"""What a person reads: text, LaTeX, plots. Leaves: nothing imports them."""
