@@ -1,0 +1,164 @@
+r"""Named elimination: row reduction of a matrix of symbols that names what it computes.
+
+With symbolic entries, expanded elimination grows as m!; the paper's own way does not: every multiplier
+gets a name, k_{21} = w_{21}/w_{11}, and so does every updated entry,
+w^{(1)}_{22} = w_{22} - k_{21} w_{12}. An m x n matrix then takes sum_{p<m} (m-p)(n-p+1) definitions.
+
+Whether an updated entry is zero is asked of its residues modulo large primes (exact/modular.py): not zero is
+a proof; zero is proved by expanding the minor that the entry stands for, or, where that is too large, is
+reported as probabilistic.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import sympy
+
+from symbinv.algebra.operation import AddMultiple, Operation, Swap
+from symbinv.errors import BudgetError
+from symbinv.exact.matrix import ExactMatrix
+from symbinv.exact.modular import ModularPoint, Residues, divide, subtract_product
+from symbinv.exact.polynomial import determinant_is_zero
+from symbinv.notation import symbol, unused
+
+ZERO, ONE = sympy.Integer(0), sympy.Integer(1)
+PROOF_SIZE = 6  # largest minor that is expanded to prove an entry zero
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """The definition name = numerator / denominator (a multiplier k)."""
+
+    name: sympy.Symbol
+    numerator: sympy.Expr
+    denominator: sympy.Expr
+
+    @property
+    def value(self) -> sympy.Expr:
+        """What the name stands for, in earlier names."""
+        return self.numerator / self.denominator
+
+
+@dataclass(frozen=True)
+class Update:
+    """The definition name = old - multiplier * entry (an updated entry)."""
+
+    name: sympy.Symbol
+    old: sympy.Expr
+    multiplier: sympy.Expr
+    entry: sympy.Expr
+
+    @property
+    def value(self) -> sympy.Expr:
+        """What the name stands for, in earlier names."""
+        return self.old - self.multiplier * self.entry
+
+
+Definition = Ratio | Update
+
+
+@dataclass
+class NamedElimination:
+    """The state of one elimination: its rows, the names given so far, and what was assumed.
+
+    Attributes:
+        rows: The current matrix, entries in original symbols and names.
+        superscript: Put before the step number in every name: the layer, in a network of several.
+        zero_claim: "exact", or "probabilistic" once a zero was neither proved nor refuted.
+    """
+
+    rows: list[list[sympy.Expr]]
+    superscript: tuple[int, ...] = ()
+    operations: list[Operation] = field(default_factory=list)
+    definitions: list[Definition] = field(default_factory=list)
+    assumptions: list[sympy.Expr] = field(default_factory=list)
+    pivots: list[int] = field(default_factory=list)
+    zero_claim: str = "exact"
+
+    def __post_init__(self) -> None:
+        self.point = ModularPoint()
+        self.original = [list(row) for row in self.rows]
+        self.order = list(range(len(self.rows)))
+        self.residues = [[self.point.residues(e) for e in row] for row in self.rows]
+        for i, row in enumerate(self.rows):
+            for j, entry in enumerate(row):
+                if entry != 0 and not any(self.residues[i][j]):
+                    self._prove_zero([i], [j])
+                    row[j] = ZERO
+        taken = {s for row in self.rows for e in row for s in e.free_symbols}
+        self.entry_letter = unused(("w", "u", "v"), (s for s in taken if "^" in s.name))
+        self.multiplier_letter = unused(("k", "l", "q"), taken)
+
+    def eliminate(self, columns: Sequence[int]) -> None:
+        """Run forward elimination with pivots sought in the given columns, in their order."""
+        for column in columns:
+            step = len(self.pivots)
+            if step == len(self.rows):
+                return
+            pivot = next((i for i in range(step, len(self.rows)) if any(self.residues[i][column])), None)
+            if pivot is None:
+                continue
+            if pivot != step:
+                self._swap(step, pivot)
+            if not self.rows[step][column].is_number:
+                self.assumptions.append(self.rows[step][column])
+            self.pivots.append(column)
+            for i in range(step + 1, len(self.rows)):
+                if any(self.residues[i][column]):
+                    self._clear(i, step, column)
+
+    def _swap(self, first: int, second: int) -> None:
+        for table in (self.rows, self.residues, self.order):
+            table[first], table[second] = table[second], table[first]  # type: ignore[index]
+        self.operations.append(Swap(first, second))
+
+    def _clear(self, row: int, step: int, column: int) -> None:
+        factor, factor_residues = self._multiplier(row, step, column)
+        self.operations.append(AddMultiple(row, step, -factor))
+        for j in range(len(self.rows[row])):
+            if j == column:
+                self._put(row, j, ZERO, (0,) * len(factor_residues))
+            elif any(self.residues[step][j]):
+                self._update(row, step, j, factor, factor_residues)
+
+    def _multiplier(self, row: int, step: int, column: int) -> tuple[sympy.Expr, Residues]:
+        above, below = self.rows[step][column], self.rows[row][column]
+        value = divide(self.residues[row][column], self.residues[step][column])
+        if below == above or above.is_number and (below.is_number or abs(above) == 1):
+            return below / above, value
+        name = symbol(self.multiplier_letter, row + 1, column + 1, superscript=self.superscript)
+        self.definitions.append(Ratio(name, below, above))
+        self.point.remember(name, value)
+        return name, value
+
+    def _update(self, row: int, step: int, j: int, factor: sympy.Expr, factor_residues: Residues) -> None:
+        old, entry = self.rows[row][j], self.rows[step][j]
+        value = subtract_product(self.residues[row][j], factor_residues, self.residues[step][j])
+        if old.is_number and factor.is_number and entry.is_number:
+            self._put(row, j, old - factor * entry, value)
+        elif not any(value):
+            self._prove_zero([*range(step + 1), row], [*self.pivots, j])
+            self._put(row, j, ZERO, value)
+        else:
+            above = (*self.superscript, step + 1)
+            name = symbol(self.entry_letter, row + 1, j + 1, superscript=above)
+            self.definitions.append(Update(name, old, factor, entry))
+            self._put(row, j, name, value)
+            self.point.remember(name, value)
+
+    def _put(self, row: int, column: int, entry: sympy.Expr, value: Residues) -> None:
+        self.rows[row][column], self.residues[row][column] = entry, value
+
+    def _prove_zero(self, rows: Sequence[int], columns: Sequence[int]) -> None:
+        """Prove a hidden zero: an updated entry is this minor of the original, divided by the pivots' minor."""
+        minor = [[self.original[self.order[i]][j] for j in columns] for i in rows]
+        try:
+            proved = len(minor) <= PROOF_SIZE and determinant_is_zero(minor)
+        except BudgetError:
+            proved = False
+        if not proved:
+            self.zero_claim = "probabilistic"
+
+    def matrix(self) -> ExactMatrix:
+        """Return the current rows as a matrix."""
+        return ExactMatrix(self.rows)
