@@ -11,6 +11,7 @@ reported as probabilistic.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import sympy
 
@@ -108,8 +109,9 @@ class NamedElimination:
                     self._clear(i, step, column)
 
     def _swap(self, first: int, second: int) -> None:
-        for table in (self.rows, self.residues, self.order):
-            table[first], table[second] = table[second], table[first]  # type: ignore[index]
+        tables: tuple[list[Any], ...] = (self.rows, self.residues, self.order)
+        for table in tables:
+            table[first], table[second] = table[second], table[first]
         self.operations.append(Swap(first, second))
 
     def _clear(self, row: int, step: int, column: int) -> None:
@@ -124,7 +126,7 @@ class NamedElimination:
     def _multiplier(self, row: int, step: int, column: int) -> tuple[sympy.Expr, Residues]:
         above, below = self.rows[step][column], self.rows[row][column]
         value = divide(self.residues[row][column], self.residues[step][column])
-        if below == above or above.is_number and (below.is_number or abs(above) == 1):
+        if below == above or (above.is_number and (below.is_number or abs(above) == 1)):
             return below / above, value
         name = symbol(self.multiplier_letter, row + 1, column + 1, superscript=self.superscript)
         self.definitions.append(Ratio(name, below, above))
