@@ -77,14 +77,20 @@ def is_safe(name: str) -> bool:
     return _SAFE_NAME.fullmatch(name) is not None
 
 
-def unused(letters: Iterable[str], taken: Iterable[Symbol]) -> str:
-    """Return the first of `letters` that begins no name in `taken`."""
-    names = {str(s) for s in taken}
+def unused(letters: Iterable[str], taken: Iterable[Symbol], superscript: str = "") -> str:
+    """Return the first of `letters` that begins no name in `taken` under a superscript (a regular expression)."""
+    names = [str(s) for s in taken]
     candidates = list(letters)
+    above = rf"\^\{{\({superscript}\)\}}" if superscript else ""
     for letter in candidates:
-        if not any(re.match(rf"{letter}(?![A-Za-z])", name) for name in names):
+        if not any(re.match(rf"{letter}{above}(?![A-Za-z^])", name) for name in names):
             return letter
     return candidates[0] + "'"
+
+
+def step_superscript(layer: Sequence[int]) -> str:
+    """Return the pattern of superscripts that an elimination of a layer puts above updated entries."""
+    return "".join(f"{number}," for number in layer) + r"\d+"
 
 
 def latex_text(text: str) -> str:

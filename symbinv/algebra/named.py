@@ -20,7 +20,7 @@ from symbinv.errors import BudgetError
 from symbinv.exact.matrix import ExactMatrix
 from symbinv.exact.modular import ModularPoint, Residues, divide, subtract_product
 from symbinv.exact.polynomial import determinant_is_zero
-from symbinv.notation import symbol, unused
+from symbinv.notation import step_superscript, symbol, unused
 
 ZERO, ONE = sympy.Integer(0), sympy.Integer(1)
 PROOF_SIZE = 6  # largest minor that is expanded to prove an entry zero
@@ -87,8 +87,8 @@ class NamedElimination:
                     self._prove_zero([i], [j])
                     row[j] = ZERO
         taken = {s for row in self.rows for e in row for s in e.free_symbols}
-        self.entry_letter = unused(("w", "u", "v"), (s for s in taken if "^" in s.name))
-        self.multiplier_letter = unused(("k", "l", "q"), taken)
+        self.entry_letter = unused(("w", "u", "v"), taken, step_superscript(self.superscript))
+        self.multiplier_letter = unused(("k", "l", "q"), taken, ",".join(map(str, self.superscript)))
 
     def eliminate(self, columns: Sequence[int]) -> None:
         """Run forward elimination with pivots sought in the given columns, in their order."""

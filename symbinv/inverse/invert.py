@@ -38,6 +38,7 @@ from symbinv.network.bounds import box_intervals
 from symbinv.network.constraint import Constraint
 from symbinv.network.network import Network, to_box, to_exact_input
 from symbinv.notation import inputs_of_layer, layer_superscript, symbol, symbols
+from symbinv.polyhedra.feasibility import Certificate
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,11 +129,8 @@ class Inverse:
         above: list[sympy.Expr] = list(self.target)
         for step in self.steps:
             x = step.fiber.substitute(step.free_variables)
-            known: dict[sympy.Symbol, sympy.Expr] = {
-                z: step.undo(i, above[i]) for z, i in zip(step.right, step.rows, strict=True)
-            }
-            for definition in (*step.reduction.definitions, *step.fiber.definitions):
-                known[definition.name] = definition.value.xreplace(known)
+            undone = {z: step.undo(i, above[i]) for z, i in zip(step.right, step.rows, strict=True)}
+            known = step.named_values({r: value.xreplace(undone) for r, value in step.side_values.items()})
             everything = [step.constants.get(j, sympy.Integer(0)) for j in range(step.weights.columns)]
             for j, value in zip(step.columns, x, strict=False):
                 everything[j] = value.xreplace(known)
@@ -292,7 +290,7 @@ def _layer_step(
         matrix = matrix.beside(ExactMatrix([[-1]] * len(rows)))
     chosen = None if free is None else [columns.index(j) if j in columns else j for j in free]
     letter = "u" if layer.activation.has_shift else "z"
-    names = symbols(letter, m, above)
+    names, sides = symbols(letter, m, above), symbols("r", m, above)
     return LayerInverse(
         index=index,
         activation=layer.activation,
@@ -306,6 +304,7 @@ def _layer_step(
         unknowns=tuple(unknowns),
         shift=shift,
         right=tuple(names[i] for i in rows),
+        sides=tuple(sides[i] for i in rows),
         outputs=outputs,
         superscript=above,
         images=_images(network, index, columns, pieces_below, box),
@@ -380,8 +379,8 @@ def _with_distance(reach: Reach, collapsed: Collapsed, goal: Target) -> Empty:
     empty = reach.empty
     if empty is None:
         raise AssertionError("called with an empty verdict only")
-    if reach.level < len(collapsed.layers) or empty.certificate is None:
-        return empty
+    if reach.constraint is not None or not isinstance(empty.certificate, Certificate):
+        return empty  # not a consistency condition
     target = np.array([float(v) for v in goal.fractions()])
     distance = nearest_attainable(collapsed.layers[-1], target)
     return Empty(empty.reason, empty.claim, empty.certificate, empty.layer, distance)

@@ -6,6 +6,7 @@ linear system and stays as an inequality, and in the layer above its column is a
 is one more unknown: [W | -1] (a, c) = log y - b.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -15,6 +16,7 @@ import sympy
 
 from symbinv.algebra.elimination import RowReduction
 from symbinv.algebra.fiber import AffineFiber, solve_fiber
+from symbinv.algebra.named import Definition
 from symbinv.errors import BudgetError, NotInvertibleError
 from symbinv.exact.interval import Interval
 from symbinv.exact.loglinear import LogLinear
@@ -41,6 +43,7 @@ class LayerInverse:
         unknowns: The symbols of the columns, the shift last.
         shift: The shift's symbol, or None.
         right: The symbols z_i of the rows (u_i = log y_i where there is a shift).
+        sides: The symbols r_i = z_i - b_i that stand on the right side of the linear system.
         outputs: The symbols (or numbers) of this layer's activations, all units.
         superscript: Of the names that this layer's elimination gives.
         images: The interval of each unknown.
@@ -58,6 +61,7 @@ class LayerInverse:
     unknowns: tuple[sympy.Symbol, ...]
     shift: sympy.Symbol | None
     right: tuple[sympy.Symbol, ...]
+    sides: tuple[sympy.Symbol, ...]
     outputs: tuple[sympy.Expr, ...]
     superscript: tuple[int, ...]
     images: tuple[Interval, ...]
@@ -84,11 +88,27 @@ class LayerInverse:
 
     @cached_property
     def fiber(self) -> AffineFiber:
-        """All solutions, with z - b on the right side."""
-        if not self.right:
-            return solve_fiber(self.reduction, ExactMatrix.zeros(0, 1))
-        right_side = ExactMatrix.column(self.right) - self.moved_bias
+        """All solutions, with r = z - b on the right side."""
+        right_side = ExactMatrix.column(self.sides) if self.sides else ExactMatrix.zeros(0, 1)
         return solve_fiber(self.reduction, right_side, self.superscript)
+
+    @cached_property
+    def side_values(self) -> dict[sympy.Symbol, sympy.Expr]:
+        """What each r_i stands for: z_i - b_i, less what constant units below contribute."""
+        bias = self.moved_bias
+        return {r: z - bias[i, 0] for i, (r, z) in enumerate(zip(self.sides, self.right, strict=True))}
+
+    @property
+    def definitions(self) -> tuple[Definition, ...]:
+        """The names that the elimination and the push of the right side gave, in order."""
+        return (*self.reduction.definitions, *self.fiber.definitions)
+
+    def named_values(self, sides: Mapping[sympy.Symbol, sympy.Expr]) -> dict[sympy.Symbol, sympy.Expr]:
+        """Return what r_i (as given) and every defined name stand for, not expanded."""
+        known = dict(sides)
+        for definition in self.definitions:
+            known[definition.name] = definition.value.xreplace(known)
+        return known
 
     @property
     def preactivations(self) -> tuple[sympy.Eq, ...]:
@@ -121,7 +141,7 @@ class LayerInverse:
     @property
     def conditions(self) -> tuple[sympy.Expr, ...]:
         """What must vanish for this layer to have a solution, in z and named entries."""
-        return tuple(c for c in self.fiber.conditions if c != 0)
+        return tuple(c.xreplace(self.side_values) for c in self.fiber.conditions if c != 0)
 
     @property
     def domain(self) -> tuple[Any, ...]:
@@ -156,8 +176,7 @@ class LayerInverse:
             BudgetError: Where the names, written out, would make more than a million terms.
         """
         x = self.fiber.substitute(self.free_variables)
-        definitions = (*self.reduction.definitions, *self.fiber.definitions)
-        if definitions and not named:
+        if self.definitions and not named:
             rank = self.reduction.rank
             predicted = 4**rank * self.reduction.matrix.columns
             if predicted > EXPANSION_LIMIT:
@@ -165,10 +184,8 @@ class LayerInverse:
                     f"a written-out solution may have at most {EXPANSION_LIMIT} terms, but layer {self.index} would "
                     f"have about {predicted:.1e}; keep the names with solution({self.index}, named=True)."
                 )
-            known: dict[sympy.Symbol, sympy.Expr] = {}
-            for definition in definitions:
-                known[definition.name] = definition.value.xreplace(known)
-            x = tuple(e.xreplace(known) for e in x)
+        known = self.side_values if named else self.named_values(self.side_values)
+        x = tuple(e.xreplace(known) for e in x)
         order = sorted(self.reduction.pivots)
         return tuple(sympy.Eq(self.unknowns[j], x[j], evaluate=False) for j in order)
 
