@@ -64,7 +64,10 @@ class ExactMatrix:
             raise ShapeError(f"all rows must have the same length, not {sorted({len(r) for r in table})}.")
         if any(isinstance(e, sympy.Expr) and not e.is_Rational and not e.is_Float for row in table for e in row):
             entries = [[_symbolic_entry(e, policy) for e in row] for row in table]
-            self._set((len(table), width), symbolic=sympy.ImmutableDenseMatrix(len(table), width, [e for row in entries for e in row]))
+            self._set(
+                (len(table), width),
+                symbolic=sympy.ImmutableDenseMatrix(len(table), width, [e for row in entries for e in row]),
+            )
         else:
             flat = [_fmpq(to_fraction(e, policy)) for row in table for e in row]
             self._set((len(table), width), rational=fmpq_mat(len(table), width, flat))
