@@ -3,7 +3,7 @@
     python -m benchmarks.batched
 
 100,000 layers m x m of normal weights, each with a right side of its own, and m x (m + 2) with two free variables
-(np.linalg.solve then takes the pivot block and the right side less the free columns, formed outside its time).
+(for np.linalg.solve the right side less the free columns is formed first, within its time, as it is within ours).
 The residual is max |W x - r| / (|W| |x| + |r|).
 """
 
@@ -32,12 +32,16 @@ def main() -> None:
             W, r = rng.standard_normal((COUNT, m, n)), rng.standard_normal((COUNT, m))
             free, b = rng.standard_normal((COUNT, n - m)), np.zeros(m)
             block, moved = W[:, :, :m].copy(), r - np.einsum("kij,kj->ki", W[:, :, m:], free)
-            ours = best(lambda: batched.backward(W, b, r, free), 5, 20)  # noqa: B023
-            numpy = best(lambda: np.linalg.solve(block, moved[:, :, None]), 5, 20)  # noqa: B023
+
+            def solve(W=W, r=r, free=free, b=b, m=m):
+                sides = r - b - np.einsum("kij,kj->ki", W[:, :, m:], free) if free.shape[1] else r - b
+                return np.linalg.solve(W[:, :, :m], sides[:, :, None])[:, :, 0]
+
+            ours = best(lambda: batched.backward(W, b, r, free), 30, 4)  # noqa: B023
+            numpy = best(solve, 30, 4)
             found = batched.backward(W, b, r, free)
             q_ours = np.quantile(relative_residual(block, found.points[:, :m], moved), 0.99)
-            solved = np.linalg.solve(block, moved[:, :, None])[:, :, 0]
-            q_solve = np.quantile(relative_residual(block, solved, moved), 0.99)
+            q_solve = np.quantile(relative_residual(block, solve(), moved), 0.99)
             cells = [f"{ours:.4f}", f"{numpy:.4f}", f"{numpy / ours:.2f}x", f"{q_ours:.1e}", f"{q_solve:.1e}"]
             cells += [f"{q_ours / q_solve:.2f}", f"{(found.status == 1).mean():.4%}"]
             print(f"{(m, n)!s:>8} " + " ".join(f"{c:>16}" for c in cells), flush=True)

@@ -27,7 +27,7 @@ from symbinv.inverse.layer import LayerInverse
 from symbinv.sampler.compile import inside, undo_numerically
 
 Array = NDArray[np.float64]
-BLOCK_ENTRIES = 1 << 17  # matrix entries in a block: few calls a network, and copies that stay near the core
+BLOCK_ENTRIES = 1 << 18  # matrix entries in a block: few calls a network, and copies that stay near the core
 SMALL_CORRECTION = 1e-8  # relative step of the refinement up to which one step reaches rounding level
 INCONSISTENT = 1e-9  # relative residual of left-over equations
 
@@ -372,12 +372,23 @@ def _refined(
     x = program.substitute(work, column, free, scratch)
     residual = _residual(matrix, sides, x)
     correction = program.substitute(work, program.push(multipliers, residual, scratch), None, scratch)
-    size = np.abs(x).max(axis=0)
-    doubtful = ~(np.abs(correction).max(axis=0) <= SMALL_CORRECTION * size)
+    doubtful = _is_large(correction, x)
     if matrix.shape[0] > program.step.reduction.rank:
-        scale = np.abs(sides).max(axis=0) + np.abs(matrix).max(axis=(0, 1)) * size
-        doubtful |= ~(np.abs(residual).max(axis=0) <= INCONSISTENT * scale)
-    return x + correction, doubtful & ~((size == 0) & (np.abs(residual).max(axis=0) == 0))
+        scale = np.abs(sides).max(axis=0) + np.abs(matrix).max(axis=(0, 1)) * np.abs(x).max(axis=0)
+        doubtful = doubtful | ~(np.abs(residual).max(axis=0) <= INCONSISTENT * scale)
+    x += correction
+    return x, doubtful
+
+
+def _is_large(correction: Array, x: Array) -> NDArray[np.bool_]:
+    """Tell where a correction is not small beside the solution: by squares, and by size where those do not tell."""
+    size, step = np.einsum("jk,jk->k", x, x), np.einsum("jk,jk->k", correction, correction)
+    large: NDArray[np.bool_] = ~((step <= SMALL_CORRECTION**2 * size) & (size > 1e-280) & (size < 1e280))
+    unsure = np.flatnonzero(large)
+    if len(unsure):
+        steps, sizes = (np.abs(v[:, unsure]).max(axis=0) for v in (correction, x))
+        large[unsure] = ~(steps <= SMALL_CORRECTION * sizes)
+    return large
 
 
 def _residual(matrix: Array, sides: Array, x: Array) -> Array:
