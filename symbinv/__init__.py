@@ -28,6 +28,7 @@ from symbinv.network.network import Layer, Network
 from symbinv.network.readers.arrays import save
 from symbinv.network.readers.load import load
 from symbinv.presentation.latex import to_latex
+from symbinv.presentation.plot import plot_manifold, plot_pairs
 from symbinv.presentation.text import to_text
 from symbinv.sampler.compile import Sampler, compile_sampler
 from symbinv.sampler.samples import Samples, load_samples
@@ -66,6 +67,8 @@ __all__ = [
     "invert",
     "load",
     "load_samples",
+    "plot_manifold",
+    "plot_pairs",
     "rationalize",
     "reduce_rows",
     "save",
