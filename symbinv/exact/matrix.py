@@ -182,6 +182,19 @@ class ExactMatrix:
         return len(self._sparse.places) if self._sparse is not None else self.rows * self.columns
 
     @property
+    def has_one_entry_per_row(self) -> bool:
+        """Whether the matrix is sparse and no row has two entries: it only moves, drops and scales."""
+        return self._sparse is not None and len(np.unique(self._sparse.rows)) == len(self._sparse.places)
+
+    def product_terms(self, other: "ExactMatrix") -> int:
+        """Return the number of multiplications that self @ other takes."""
+        if self._sparse is not None and other._sparse is not None:
+            return self._sparse.terms(other._sparse)
+        if other._sparse is not None:
+            return self.rows * other.nonzeros
+        return self.nonzeros * other.columns
+
+    @property
     def flint(self) -> fmpq_mat:
         """The matrix as FLINT holds it; for code inside `exact/`."""
         if self._rational is None and self._sparse is not None:

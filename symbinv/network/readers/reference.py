@@ -53,7 +53,9 @@ def _times(weights: ExactMatrix, a: Array, absolute: bool = False) -> Array:
     return np.asarray(a @ (np.abs(matrix) if absolute else matrix).T)
 
 
-def check_parity(network: Network, run: Callable[[Array], Array], tolerance: float, runtime: str) -> str:
+def check_parity(
+    network: Network, run: Callable[[Array], Array], tolerance: float, runtime: str, points: Array | None = None
+) -> str:
     """Compare a network with another runtime at a few points.
 
     Args:
@@ -61,6 +63,7 @@ def check_parity(network: Network, run: Callable[[Array], Array], tolerance: flo
         run: The other runtime, from points (k, n0) to outputs (k, m).
         tolerance: The relative difference that its precision explains; see TOLERANCES.
         runtime: Its name, for the message.
+        points: Where to compare, (k, n0); chosen here where None.
 
     Returns:
         A sentence for `Network.notes`.
@@ -68,7 +71,7 @@ def check_parity(network: Network, run: Callable[[Array], Array], tolerance: flo
     Raises:
         ReadError: Where the two disagree; shows the input and both outputs.
     """
-    x = sample_inputs(network)
+    x = sample_inputs(network) if points is None else points
     compare(network, x, np.asarray(run(x), dtype=np.float64), tolerance, runtime)
     return f"checked against {runtime} at {len(x)} points"
 

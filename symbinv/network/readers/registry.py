@@ -20,9 +20,16 @@ _HERE = "symbinv.network.readers"
 _BY_ENDING: dict[str, str | Reader] = {
     ".json": f"{_HERE}.arrays:read_json",
     ".npz": f"{_HERE}.arrays:read_npz",
+    ".nnet": f"{_HERE}.nnet:read_nnet",
+    ".onnx": f"{_HERE}.onnx:read_onnx",
 }
 
-_BY_CLASS: dict[str, str | Reader] = {}
+_BY_CLASS: dict[str, str | Reader] = {
+    "onnx.ModelProto": f"{_HERE}.onnx:from_model",
+    "sklearn.MLPClassifier": f"{_HERE}.sklearn:read_estimator",
+    "sklearn.MLPRegressor": f"{_HERE}.sklearn:read_estimator",
+    "sklearn.Pipeline": f"{_HERE}.sklearn:read_pipeline",
+}
 
 
 def register_reader(reader: Reader, *, ending: str = "", type_name: str = "") -> None:
