@@ -77,14 +77,20 @@ def is_safe(name: str) -> bool:
     return _SAFE_NAME.fullmatch(name) is not None
 
 
-def unused(letters: Iterable[str], taken: Iterable[Symbol]) -> str:
-    """Return the first of `letters` that begins no name in `taken`."""
-    names = {str(s) for s in taken}
+def unused(letters: Iterable[str], taken: Iterable[Symbol], superscript: str = "") -> str:
+    """Return the first of `letters` that begins no name in `taken` under a superscript (a regular expression)."""
+    names = [str(s) for s in taken]
     candidates = list(letters)
+    above = rf"\^\{{\({superscript}\)\}}" if superscript else ""
     for letter in candidates:
-        if not any(re.match(rf"{letter}(?![A-Za-z])", name) for name in names):
+        if not any(re.match(rf"{letter}{above}(?![A-Za-z^])", name) for name in names):
             return letter
     return candidates[0] + "'"
+
+
+def step_superscript(layer: Sequence[int]) -> str:
+    """Return the pattern of superscripts that an elimination of a layer puts above updated entries."""
+    return "".join(f"{number}," for number in layer) + r"\d+"
 
 
 def latex_text(text: str) -> str:
@@ -103,13 +109,13 @@ def latex_symbol(name: str) -> str:
 
     Example:
         >>> print(latex_symbol("x_3"), latex_symbol("w^{(1)}_{22}"), latex_symbol("x);import os"))
-        x_3 w^{(1)}_{22} \mathtt{x);import os}
+        x_{3} w^{(1)}_{22} \mathtt{x);import os}
     """
     if is_safe(name):
         letters = re.match(r"[A-Za-z]+", name)
         head = letters.group() if letters else ""
-        rest = name[len(head) :]
+        rest = re.sub(r"_(\d+|[A-Za-z])", r"_{\1}", name[len(head) :])
         if _GREEK.fullmatch(head.lower()):
             return f"\\{head}{rest}"
-        return name if len(head) == 1 else f"\\mathrm{{{head}}}{rest}"
+        return head + rest if len(head) == 1 else f"\\mathrm{{{head}}}{rest}"
     return f"\\mathtt{{{latex_text(name)}}}"

@@ -89,7 +89,7 @@ class RowReduction:
         return transform @ self.matrix, transform
 
     def _symbolic_reduced(self) -> tuple[ExactMatrix, ExactMatrix]:
-        m, n = self.matrix.shape
+        m = self.matrix.rows
         left = [list(row) for row in self.echelon.to_sympy().tolist()]
         right = [[sympy.Integer(int(i == j)) for j in range(m)] for i in range(m)]
         for operation in self.operations or ():

@@ -16,7 +16,7 @@ from symbinv.algebra.named import Definition, Update
 from symbinv.algebra.operation import AddMultiple, Operation, Swap
 from symbinv.errors import ShapeError
 from symbinv.exact.matrix import ExactMatrix
-from symbinv.notation import symbol, unused
+from symbinv.notation import step_superscript, symbol, unused
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +149,7 @@ def _push_plain(operations: Sequence[Operation], column: list[sympy.Expr]) -> No
 def _push_named(reduction: RowReduction, column: list[sympy.Expr], superscript: tuple[int, ...]) -> list[Definition]:
     """Push a column through the operations, naming every updated entry r^{(p)}_i."""
     taken = {s for e in column for s in e.free_symbols} | reduction.matrix.free_symbols()
-    letter = unused(("r", "s", "q"), taken)
+    letter = unused(("r", "s", "q"), taken, step_superscript(superscript))
     definitions: list[Definition] = []
     for operation in reduction.operations or ():
         match operation:

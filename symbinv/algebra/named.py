@@ -11,6 +11,7 @@ reported as probabilistic.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import sympy
 
@@ -19,7 +20,7 @@ from symbinv.errors import BudgetError
 from symbinv.exact.matrix import ExactMatrix
 from symbinv.exact.modular import ModularPoint, Residues, divide, subtract_product
 from symbinv.exact.polynomial import determinant_is_zero
-from symbinv.notation import symbol, unused
+from symbinv.notation import step_superscript, symbol, unused
 
 ZERO, ONE = sympy.Integer(0), sympy.Integer(1)
 PROOF_SIZE = 6  # largest minor that is expanded to prove an entry zero
@@ -86,8 +87,8 @@ class NamedElimination:
                     self._prove_zero([i], [j])
                     row[j] = ZERO
         taken = {s for row in self.rows for e in row for s in e.free_symbols}
-        self.entry_letter = unused(("w", "u", "v"), (s for s in taken if "^" in s.name))
-        self.multiplier_letter = unused(("k", "l", "q"), taken)
+        self.entry_letter = unused(("w", "u", "v"), taken, step_superscript(self.superscript))
+        self.multiplier_letter = unused(("k", "l", "q"), taken, ",".join(map(str, self.superscript)))
 
     def eliminate(self, columns: Sequence[int]) -> None:
         """Run forward elimination with pivots sought in the given columns, in their order."""
@@ -108,8 +109,9 @@ class NamedElimination:
                     self._clear(i, step, column)
 
     def _swap(self, first: int, second: int) -> None:
-        for table in (self.rows, self.residues, self.order):
-            table[first], table[second] = table[second], table[first]  # type: ignore[index]
+        tables: tuple[list[Any], ...] = (self.rows, self.residues, self.order)
+        for table in tables:
+            table[first], table[second] = table[second], table[first]
         self.operations.append(Swap(first, second))
 
     def _clear(self, row: int, step: int, column: int) -> None:
@@ -124,7 +126,7 @@ class NamedElimination:
     def _multiplier(self, row: int, step: int, column: int) -> tuple[sympy.Expr, Residues]:
         above, below = self.rows[step][column], self.rows[row][column]
         value = divide(self.residues[row][column], self.residues[step][column])
-        if below == above or above.is_number and (below.is_number or abs(above) == 1):
+        if below == above or (above.is_number and (below.is_number or abs(above) == 1)):
             return below / above, value
         name = symbol(self.multiplier_letter, row + 1, column + 1, superscript=self.superscript)
         self.definitions.append(Ratio(name, below, above))

@@ -34,7 +34,7 @@ def determinant_is_zero(rows: Sequence[Sequence[sympy.Expr]], term_limit: int = 
     names = sorted({s for row in cleared for e in row for s in e.free_symbols}, key=str)
     context = fmpq_mpoly_ctx.get([f"v{i}" for i in range(len(names))] or ["v0"], Ordering.lex)
     table = [[_to_flint(e, names, context) for e in row] for row in cleared]
-    return _bareiss(table, term_limit) == 0
+    return bool(_bareiss(table, term_limit) == 0)
 
 
 def _clear_row(row: Sequence[sympy.Expr]) -> list[sympy.Expr]:

@@ -16,14 +16,13 @@ from typing import Any
 
 import numpy as np
 import sympy
-from numpy.typing import NDArray
 
 from symbinv.errors import InexactError, NotSupportedError, OptionError
 from symbinv.exact.interval import REAL_LINE, Interval
 from symbinv.exact.loglinear import LOG, Function, LogLinear
 from symbinv.exact.policy import Policy, to_fraction, to_rational
 
-Array = NDArray[np.float64]
+Array = Any  # NDArray[np.float64]; arithmetic on it is typed as Any
 Ball = Any  # flint.arb; arithmetic on it needs no import
 
 

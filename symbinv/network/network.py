@@ -198,7 +198,7 @@ class Network:
             >>> network.forward([3, "1/2"]), network.forward(np.array([[1.0, 1.0], [-1.0, 0.0]])).tolist()
             ((4,), [[3.0], [0.0]])
         """
-        if isinstance(x, np.ndarray) and x.dtype.kind in "fiu" or _has_floats(x):
+        if (isinstance(x, np.ndarray) and x.dtype.kind in "fiu") or _has_floats(x):
             return self._forward_floats(np.asarray(x, dtype=np.float64))
         return self._forward_exact(x)
 

@@ -1,0 +1,451 @@
+"""invert: a network and a target to an Inverse, one LayerInverse per layer and a verdict.
+
+Backward from the last layer, each layer's W a + b = z is reduced once and solved for its pivot variables; the
+free variables stay what they are. The layers are kept apart: substituting through them doubles an expression
+at every logit, so `Inverse.expand` does it only on request.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import sympy
+
+from symbinv.algebra.elimination import reduce_rows
+from symbinv.errors import NotInvertibleError, NotSupportedError, OptionError
+from symbinv.exact.interval import Interval
+from symbinv.exact.loglinear import LogLinear
+from symbinv.exact.matrix import ExactMatrix
+from symbinv.exact.policy import Policy, to_rational
+from symbinv.inverse.layer import LayerInverse
+from symbinv.inverse.pattern import (
+    Collapsed,
+    Pattern,
+    check_pattern,
+    collapse,
+    constant_outputs,
+    pattern_at,
+    unit_pieces,
+)
+from symbinv.inverse.reach import Reach, walk_down
+from symbinv.inverse.target import Target, to_target
+from symbinv.inverse.verdict import Empty, NonEmpty, Unknown, Verdict
+from symbinv.inverse.witness import find_witness, nearest_attainable
+from symbinv.network.activation import Piece
+from symbinv.network.bounds import box_intervals
+from symbinv.network.constraint import Constraint
+from symbinv.network.network import Network, to_box, to_exact_input
+from symbinv.notation import inputs_of_layer, layer_superscript, symbol, symbols
+from symbinv.polyhedra.feasibility import Certificate
+
+
+@dataclass(frozen=True, eq=False)
+class Inverse:
+    """All inputs of a network that produce a target, layer by layer.
+
+    Attributes:
+        network: What was inverted.
+        target: One SymPy expression per output.
+        steps: One LayerInverse per layer, last layer first.
+        verdict: Empty, NonEmpty or Unknown, with its evidence.
+        dimension: Of the preimage; -1 where it is empty.
+        dimension_claim: "exact", "certified", "upper bound" or "generic" (symbols).
+        box: Bounds of the inputs, or None.
+        pattern: The activation pattern inside which the inverse holds; entries None where none is needed.
+        constraint: c(x) = 0 on which witnesses are sought and samplers walk; None for symbols or empty targets.
+        notes: What was done to the target and the network, one sentence each.
+    """
+
+    network: Network
+    target: tuple[sympy.Expr, ...]
+    steps: tuple[LayerInverse, ...]
+    verdict: Verdict
+    dimension: int
+    dimension_claim: str
+    box: ExactMatrix | None
+    pattern: Pattern
+    constraint: Constraint | None
+    notes: tuple[str, ...]
+
+    @property
+    def free_variables(self) -> tuple[sympy.Symbol, ...]:
+        """The free variables of all layers, last layer first."""
+        return tuple(s for step in self.steps for s in step.free_variables)
+
+    @property
+    def conditions(self) -> tuple[sympy.Expr, ...]:
+        """The expressions that must vanish, in z of each layer (met ones of a numeric target left out)."""
+        numeric = all(v.is_Rational for v in self.target)
+        decided = numeric and not isinstance(self.verdict, Unknown)
+        return tuple(c for step in self.steps for c in (() if decided and step is self.steps[0] else step.conditions))
+
+    @property
+    def assumptions(self) -> tuple[sympy.Expr, ...]:
+        """The symbolic pivots that were taken to be non-zero."""
+        return tuple(e for step in self.steps for e in step.reduction.assumptions)
+
+    @property
+    def domain(self) -> tuple[Any, ...]:
+        """The inequalities on hidden activations and inputs, last layer first."""
+        return tuple(r for step in self.steps for r in step.domain)
+
+    def step(self, layer: int) -> LayerInverse:
+        """Return the inverse of one layer, counted from 1.
+
+        Raises:
+            OptionError: For a layer that the network does not have.
+        """
+        if not 1 <= layer <= self.network.depth:
+            raise OptionError(f"layer must lie between 1 and {self.network.depth}, not {layer}.")
+        return self.steps[self.network.depth - layer]
+
+    def solution(self, layer: int, named: bool = False) -> tuple[sympy.Eq, ...]:
+        """Return the pivot variables of one layer in terms of its free variables and pre-activations.
+
+        Args:
+            layer: From 1.
+            named: Keep the elimination's names instead of writing them out.
+
+        Example:
+            >>> from symbinv.network.network import Network
+            >>> inverse = invert(Network.from_arrays([[[2, 1]]], [[0]], ["tanh"]))
+            >>> inverse.solution(1)
+            (Eq(x_1, -x_2/2 + z_1/2),)
+        """
+        return self.step(layer).solution(named)
+
+    def expand(self) -> tuple[sympy.Expr, ...]:
+        """Return the inputs as expressions in the target and the free variables, all layers substituted.
+
+        The expressions double at every logit; for deep networks keep to `solution`.
+
+        Example:
+            >>> from symbinv.network.network import Network
+            >>> invert(Network.from_arrays([[[2, 1]]], [[0]], ["tanh"]), ["1/2"]).expand()
+            (-x_2/2 + atanh(1/2)/2, x_2)
+        """
+        above: list[sympy.Expr] = list(self.target)
+        for step in self.steps:
+            x = step.fiber.substitute(step.free_variables)
+            undone = {z: step.undo(i, above[i]) for z, i in zip(step.right, step.rows, strict=True)}
+            known = step.named_values({r: value.xreplace(undone) for r, value in step.side_values.items()})
+            everything = [step.constants.get(j, sympy.Integer(0)) for j in range(step.weights.columns)]
+            for j, value in zip(step.columns, x, strict=False):
+                everything[j] = value.xreplace(known)
+            above = everything
+        return tuple(above)
+
+
+def invert(
+    network: Network,
+    target: Any = None,
+    *,
+    free: Mapping[int, Iterable[int]] | None = None,
+    box: Any = None,
+    at: Any = None,
+    pattern: Sequence[Sequence[int] | None] | None = None,
+    policy: Policy = "exact",
+) -> Inverse:
+    """Derive all inputs that produce a target, layer by layer, exactly.
+
+    Requires: every activation one-to-one (or softmax last), or a pattern for piecewise-linear ones.
+    Exact? The reductions, conditions and emptiness of linear questions: yes, in rationals and decidable
+    logarithms. A witness behind smooth hidden layers is found in floats and proved by balls.
+    Complete? The closed forms describe all inputs (under the pattern). The verdict may be Unknown.
+    Cost: one exact reduction per layer.
+
+    Args:
+        network: The network.
+        target: One number per output, or None for symbols y_1 ... y_m, or expressions.
+        free: {layer: columns} that shall be free; layers from 1, columns from 0.
+        box: (n0, 2) lower and upper ends of the inputs; the network's own box where left out.
+        at: An input whose activation pattern is taken.
+        pattern: One tuple of piece indices per layer (None for layers that need none).
+        policy: What a float in `target`, `box` or `at` stands for.
+
+    Raises:
+        ShapeError, InexactError: For targets, boxes and patterns that do not fit.
+        NotInvertibleError: For an activation that is not one-to-one, without a pattern.
+
+    Example:
+        >>> network = Network.from_arrays([[[1, 2, 3], [2, 5, 7]]], [[0, 0]], ["sigmoid"])
+        >>> inverse = invert(network, ["0.8", "0.2"])
+        >>> inverse.free_variables, inverse.dimension, type(inverse.verdict).__name__
+        ((x_3,), 1, 'NonEmpty')
+    """
+    exact_box = network.box if box is None else to_box(box, network.sizes[0], policy)
+    goal = to_target(network, target, policy)
+    chosen = _choose_pattern(network, goal, at, pattern, policy)
+    steps = _layer_steps(network, goal, chosen, exact_box, dict(free or {}))
+    hint = None if at is None else to_exact_input(at, network.sizes[0], policy).to_numpy()[:, 0]
+    verdict, constraint, dimension, claim = _judge(network, goal, chosen, exact_box, steps, hint)
+    return Inverse(
+        network,
+        goal.values,
+        steps,
+        verdict,
+        dimension,
+        claim,
+        exact_box,
+        chosen,
+        constraint,
+        (*network.notes, *goal.notes),
+    )
+
+
+# -- the steps ----------------------------------------------------------------------------------------
+
+
+def _choose_pattern(network: Network, goal: Target, at: Any, pattern: Any, policy: Policy) -> Pattern:
+    if at is not None and pattern is not None:
+        raise OptionError("give either `at` or `pattern`, not both.")
+    if pattern is not None:
+        chosen = check_pattern(network, pattern)
+    elif at is not None:
+        exact = [v for (v,) in to_exact_input(at, network.sizes[0], policy).fractions()]
+        chosen = pattern_at(network, exact)
+        one_to_one = [layer.activation.inverse is not None for layer in network.layers]
+        chosen = tuple(None if known else units for known, units in zip(one_to_one, chosen, strict=True))
+    else:
+        chosen = (None,) * network.depth
+    for index, (layer, units) in enumerate(zip(network.layers, chosen, strict=True), start=1):
+        f = layer.activation
+        if f.has_shift and index < network.depth:
+            raise NotSupportedError(f"layer {index}: {f.name} in a hidden layer is not supported yet.")
+        if f.inverse is None and units is None:
+            if index == network.depth and goal.is_numeric and f.pieces is not None:
+                chosen = (*chosen[:-1], _pattern_of_target(f.pieces, goal, index, f.name))
+                continue
+            raise NotInvertibleError(
+                f"layer {index} uses {f.name!r}, which is not one-to-one; `preimage` handles piecewise-linear "
+                "networks, and `at=` an input or `pattern=` inverts inside one activation pattern."
+            )
+    return chosen
+
+
+def _pattern_of_target(pieces: Sequence[Piece], goal: Target, index: int, name: str) -> tuple[int, ...]:
+    """Return the pieces on which the last layer must be to give the target, where each is the only one."""
+    chosen = []
+    for y in goal.fractions():
+        constant = [k for k, p in enumerate(pieces) if p.is_constant and p.intercept == y]
+        sloped = [
+            k
+            for k, p in enumerate(pieces)
+            if not p.is_constant
+            and (p.lower is None or (y - p.intercept) / p.slope > p.lower)
+            and (p.upper is None or (y - p.intercept) / p.slope <= p.upper)
+        ]
+        fitting = constant or sloped
+        if len(fitting) > 1:
+            raise NotInvertibleError(
+                f"layer {index} uses {name!r}, which takes the value {y} on {len(fitting)} pieces; "
+                "give `at=` an input or `pattern=`, or use `preimage`."
+            )
+        chosen.append(fitting[0] if fitting else 0)
+    return tuple(chosen)
+
+
+def _layer_steps(
+    network: Network, goal: Target, pattern: Pattern, box: ExactMatrix | None, free: dict[int, Iterable[int]]
+) -> tuple[LayerInverse, ...]:
+    wrong = [layer for layer in free if not 1 <= layer <= network.depth]
+    if wrong:
+        raise OptionError(f"free must name layers between 1 and {network.depth}, not {wrong}.")
+    outputs: tuple[sympy.Expr, ...] = goal.values
+    steps = []
+    for index in range(network.depth, 0, -1):
+        step = _layer_step(network, index, outputs, pattern, box, free.get(index))
+        steps.append(step)
+        below = list(inputs_of_layer(index, step.weights.columns))
+        for j, value in step.constants.items():
+            below[j] = value
+        outputs = tuple(below)
+    return tuple(steps)
+
+
+def _layer_step(
+    network: Network,
+    index: int,
+    outputs: tuple[sympy.Expr, ...],
+    pattern: Pattern,
+    box: ExactMatrix | None,
+    free: Iterable[int] | None,
+) -> LayerInverse:
+    layer = network.layers[index - 1]
+    m, n = layer.weights.shape
+    above = layer_superscript(index, network.depth)
+    pieces = unit_pieces(layer, pattern[index - 1])
+    pieces_below = unit_pieces(network.layers[index - 2], pattern[index - 2]) if index > 1 else None
+    constants = constant_outputs(pieces_below)
+    rows = tuple(i for i in range(m) if pieces is None or not pieces[i].is_constant)
+    columns = tuple(j for j in range(n) if j not in constants)
+    below = inputs_of_layer(index, n)
+    unknowns = [below[j] for j in columns]
+    shift = symbol("c", superscript=above) if layer.activation.has_shift else None
+    matrix = layer.weights.select(rows=rows, columns=columns)
+    if shift is not None:
+        unknowns.append(shift)
+        matrix = matrix.beside(ExactMatrix([[-1]] * len(rows)))
+    chosen = None if free is None else [columns.index(j) if j in columns else j for j in free]
+    letter = "u" if layer.activation.has_shift else "z"
+    names, sides = symbols(letter, m, above), symbols("r", m, above)
+    return LayerInverse(
+        index=index,
+        activation=layer.activation,
+        weights=layer.weights,
+        bias=layer.bias,
+        rows=rows,
+        columns=columns,
+        constants=constants,
+        pieces=pieces,
+        reduction=reduce_rows(matrix, free=chosen, superscript=above),
+        unknowns=tuple(unknowns),
+        shift=shift,
+        right=tuple(names[i] for i in rows),
+        sides=tuple(sides[i] for i in rows),
+        outputs=outputs,
+        superscript=above,
+        images=_images(network, index, columns, pieces_below, box),
+    )
+
+
+def _images(
+    network: Network,
+    index: int,
+    columns: Sequence[int],
+    pieces_below: tuple[Piece, ...] | None,
+    box: ExactMatrix | None,
+) -> tuple[Interval, ...]:
+    if index == 1:
+        intervals = box_intervals(box, network.sizes[0])
+        return tuple(intervals[j] for j in columns)
+    if pieces_below is None:
+        return (network.layers[index - 2].activation.image,) * len(columns)
+    return tuple(_piece_image(pieces_below[j]) for j in columns)
+
+
+def _piece_image(piece: Piece) -> Interval:
+    ends = [None if z is None else piece.slope * z + piece.intercept for z in (piece.lower, piece.upper)]
+    if piece.slope < 0:
+        return Interval(ends[1], ends[0], ends[1] is None, True)
+    return Interval(ends[0], ends[1], True, ends[1] is None)
+
+
+# -- the verdict --------------------------------------------------------------------------------------
+
+
+def _judge(
+    network: Network,
+    goal: Target,
+    pattern: Pattern,
+    box: ExactMatrix | None,
+    steps: Sequence[LayerInverse],
+    hint: Any,
+) -> tuple[Verdict, Constraint | None, int, str]:
+    if goal.empty is not None:
+        return goal.empty, None, -1, "exact"
+    if not goal.is_numeric or not network.is_rational:
+        what = "symbolic target" if not goal.is_numeric else "symbolic weights"
+        return Unknown(what), None, _generic_dimension(network, steps), "generic"
+    values = goal.fractions()
+    if pattern[-1] is not None:
+        off = _off_pattern(network, pattern, values)
+        if off is not None:
+            return off, None, -1, "exact"
+    collapsed = collapse(network, pattern)
+    z = [steps[0].undo_exactly(i, values[i]) for i in steps[0].rows]
+    reach = walk_down(collapsed, steps[0].rows, z, box)
+    if reach.empty is not None:
+        return _with_distance(reach, collapsed, goal), reach.constraint, -1, reach.empty.claim
+    return _seek(network, goal, collapsed, reach, box, hint)
+
+
+def _off_pattern(network: Network, pattern: Pattern, values: Sequence[Fraction]) -> Empty | None:
+    pieces = unit_pieces(network.layers[-1], pattern[-1]) or ()
+    for i, (piece, y) in enumerate(zip(pieces, values, strict=True), start=1):
+        if piece.is_constant:
+            fits = y == piece.intercept
+        else:
+            fits = _piece_image(piece).contains(y)
+        if not fits:
+            return Empty(f"Output {i} cannot be {to_rational(y)} on its piece.", "exact", layer=network.depth)
+    return None
+
+
+def _with_distance(reach: Reach, collapsed: Collapsed, goal: Target) -> Empty:
+    """Add the distance to the nearest attainable target where the last affine map itself cannot produce it."""
+    empty = reach.empty
+    if empty is None:
+        raise AssertionError("called with an empty verdict only")
+    if reach.constraint is not None or not isinstance(empty.certificate, Certificate):
+        return empty  # not a consistency condition
+    target = np.array([float(v) for v in goal.fractions()])
+    distance = nearest_attainable(collapsed.layers[-1], target)
+    return Empty(empty.reason, empty.claim, empty.certificate, empty.layer, distance)
+
+
+def _seek(
+    network: Network, goal: Target, collapsed: Collapsed, reach: Reach, box: ExactMatrix | None, hint: Any
+) -> tuple[Verdict, Constraint | None, int, str]:
+    constraint = reach.constraint
+    if constraint is None:
+        raise AssertionError("a walk that is not empty leaves a constraint")
+    q, n0 = constraint.rows, network.sizes[0]
+    target = np.array([float(v) for v in goal.fractions()])
+    if reach.point is not None:
+        x = np.array([float(v) for v in reach.point.x])
+        claim = "exact" if all(r.is_decidable for r in constraint.offset) else "certified"
+        witness = tuple(v.to_sympy() for v in reach.point.x)
+        verdict = NonEmpty(witness, claim, _residual(network, x, target))  # type: ignore[arg-type]
+        return verdict, constraint, n0 - q, "exact" if _is_interior(reach, box) else "upper bound"
+    if reach.level == 1:
+        return Unknown(reach.undecided), constraint, n0 - q, "upper bound"
+    found = find_witness(constraint, box, reach.inequalities, [] if hint is None else [hint])
+    if found is None:
+        reason = reach.undecided or "no input was found from any start, and emptiness was not shown"
+        return Unknown(reason), constraint, max(n0 - q, 0), "upper bound"
+    radius = found.certificate.radius if found.certificate else 0.0
+    proved = found.certificate is not None and not reach.undecided
+    verdict = NonEmpty(
+        tuple(found.x.tolist()), "certified" if proved else "numeric", _residual(network, found.x, target), radius
+    )
+    rank = q if found.certificate else _float_rank(constraint, found.x)
+    return verdict, constraint, n0 - rank, "certified" if proved else "upper bound"
+
+
+def _is_interior(reach: Reach, box: ExactMatrix | None) -> bool:
+    """Tell whether the exact point satisfies every inequality with room to spare."""
+    if reach.point is None:
+        return False
+    x = reach.point.x
+    for j, (low, high) in enumerate(box.fractions() if box is not None else ()):
+        if (x[j] - LogLinear.rational(low)).sign() != 1 or (LogLinear.rational(high) - x[j]).sign() != 1:
+            return False
+    for inequality in reach.inequalities:
+        total = LogLinear.rational(inequality.bound)
+        for w, v in zip(inequality.row.fractions()[0], x, strict=True):
+            total = total - v * w
+        if total.sign() != 1:
+            return False
+    return True
+
+
+def _residual(network: Network, x: Any, target: Any) -> float:
+    return float(np.abs(network.forward(x) - target).max())
+
+
+def _float_rank(constraint: Constraint, x: Any) -> int:
+    return int(np.linalg.matrix_rank(constraint.linearize(x[None, :])[1][0]))
+
+
+def _generic_dimension(network: Network, steps: Sequence[LayerInverse]) -> int:
+    """Return n0 minus the number of independent conditions, for symbols in general position."""
+    conditions = steps[0].reduction.rank - (1 if steps[0].shift is not None else 0)
+    for step in steps:
+        width = len(step.columns)
+        if step.index == 1 or conditions < width:
+            break
+        conditions = min(width, steps[network.depth - step.index + 1].reduction.rank)
+    return network.sizes[0] - min(conditions, network.sizes[0])

@@ -1,0 +1,282 @@
+"""compile_sampler: an Inverse to NumPy functions, one pair of kernels a layer.
+
+Each layer's closed form is one matrix expression, X = P S with P = [T | -R_free | constant] and S the stacked
+pre-activations, free variables and ones; `sympy.lambdify` prints it. Exact numbers are rounded here, once.
+Layers stay apart: composed through its layers, the same inverse runs several times slower and its source
+doubles at every logit (benchmarks/backward.py). Arrays are feature-major inside, in blocks that fit the cache.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sympy
+from numpy.typing import NDArray
+
+from symbinv.errors import InexactError, NotSupportedError, ShapeError
+from symbinv.exact.interval import Interval
+from symbinv.exact.policy import to_fraction
+from symbinv.inverse.invert import Inverse
+from symbinv.inverse.layer import LayerInverse
+from symbinv.inverse.target import to_target
+from symbinv.inverse.verdict import Empty
+from symbinv.network.network import Network
+
+Array = NDArray[np.float64]
+BLOCK = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class LayerKernel:
+    """The compiled inverse of one layer.
+
+    Attributes:
+        step: What was compiled.
+        matrix: P, (rank, rows + free + 1).
+        multiply: The lambdified P S.
+        undo: The lambdified inverse of the activation below, entry by entry; None at layer 1.
+        conditions: Rows of [T | constant] that must vanish, (m - rank, rows + 1).
+    """
+
+    step: LayerInverse
+    matrix: Array
+    multiply: Callable[[Array, Array], Array]
+    conditions: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Sampler:
+    """NumPy functions of an inverse; `draw` is its way to points.
+
+    Attributes:
+        inverse: What was compiled.
+        kernels: One a layer, last layer first.
+    """
+
+    inverse: Inverse
+    kernels: tuple[LayerKernel, ...]
+    start: Array
+
+    @property
+    def network(self) -> Network:
+        """The network whose preimage is sampled."""
+        return self.inverse.network
+
+    @property
+    def source(self) -> str:
+        """The generated NumPy text, layer by layer."""
+        parts = []
+        for kernel in self.kernels:
+            header = f"# layer {kernel.step.index}: {', '.join(map(str, kernel.step.pivot_variables))}"
+            parts.append(f"{header}\n{inspect.getsource(kernel.multiply)}")
+        return "\n".join(parts)
+
+    def forward(self, x: Any) -> Array:
+        """Return the network's outputs, (k, n0) -> (k, m)."""
+        return np.asarray(self.network.forward(np.asarray(x, dtype=np.float64)))
+
+    def free_of(self, x: Any) -> Array:
+        """Return the free variables of inputs, read off their forward pass: (k, n0) -> (k, d)."""
+        a = np.atleast_2d(np.asarray(x, dtype=np.float64))
+        activations = [a]
+        shift: Any = None
+        for layer in self.network.layers:
+            z = a @ layer.float_weights.T + layer.float_bias
+            a = layer.activation.numeric(z)
+            if layer.activation.has_shift:
+                top = z.max(axis=1, keepdims=True)
+                shift = (top + np.log(np.exp(z - top).sum(axis=1, keepdims=True)))[:, 0]
+            activations.append(a)
+        columns = []
+        for step in self.inverse.steps:
+            for j in step.reduction.free:
+                is_shift = step.shift is not None and j == len(step.columns)
+                columns.append(shift if is_shift else activations[step.index - 1][:, step.columns[j]])
+        return np.column_stack(columns) if columns else np.zeros((len(activations[0]), 0))
+
+    def backward(self, free: Any, target: Any = None) -> Array:
+        """Propagate values of the free variables backward to inputs.
+
+        Args:
+            free: (k, d), columns in the order of `inverse.free_variables`.
+            target: (m,) or (k, m) outputs; needed where the inverse's target is symbolic.
+
+        Returns:
+            (k, n0); rows of NaN where a value left the image of a layer's activation.
+
+        Raises:
+            ShapeError: Where shapes do not fit.
+            InexactError: Where the target is symbolic and none is given.
+        """
+        return self.trace(free, target)[0]
+
+    def trace(self, free: Any, target: Any = None) -> tuple[Array, NDArray[np.int_]]:
+        """Propagate as `backward` does; return also the layer at which each row left, 0 for none."""
+        values = np.asarray(free, dtype=np.float64)
+        if values.ndim != 2 or values.shape[1] != len(self.inverse.free_variables):
+            raise ShapeError(
+                f"free must have shape (k, {len(self.inverse.free_variables)}), one column per free variable, "
+                f"not {values.shape}."
+            )
+        top = self._top(target, len(values))
+        points = np.empty((len(values), self.network.sizes[0]))
+        lost = np.zeros(len(values), dtype=int)
+        with np.errstate(all="ignore"):
+            for begin in range(0, len(values), BLOCK):
+                block = slice(begin, min(begin + BLOCK, len(values)))
+                z = top[:, block] if top.shape[1] > 1 else top
+                points[block] = self._backward_block(z, values[block].T, lost[block]).T
+        points[lost > 0] = np.nan
+        return points, lost
+
+    def _top(self, target: Any, count: int) -> Array:
+        """Return the right side of the last layer, (rows, 1) or (rows, k)."""
+        step = self.inverse.steps[0]
+        if target is None:
+            if not len(self.start) and len(step.rows):
+                raise InexactError("the inverse's target is symbolic; give backward(free, target) numbers.")
+            return self.start
+        y = np.atleast_2d(np.asarray(target, dtype=np.float64))
+        if y.shape[1] != self.network.sizes[-1] or y.shape[0] not in (1, count):
+            raise ShapeError(
+                f"target must have shape ({self.network.sizes[-1]},) or ({count}, {self.network.sizes[-1]}), "
+                f"not {np.shape(target)}."
+            )
+        return undo_numerically(step, y.T)
+
+    def _backward_block(self, z: Array, free: Array, lost: NDArray[np.int_]) -> Array:
+        """Take one feature-major block from the last pre-activations to the inputs; mark lost columns."""
+        count, used = free.shape[1], 0
+        inputs = np.empty((0, count))
+        for kernel in self.kernels:
+            step = kernel.step
+            d = len(step.reduction.free)
+            stacked = np.empty((kernel.matrix.shape[1], count))
+            stacked[: len(step.rows)] = z
+            stacked[len(step.rows) : len(step.rows) + d] = free[used : used + d]
+            stacked[-1] = 1.0
+            unknowns = np.empty((len(step.unknowns), count))
+            unknowns[list(step.reduction.pivots)] = kernel.multiply(kernel.matrix, stacked)
+            unknowns[list(step.reduction.free)] = free[used : used + d]
+            used += d
+            inputs = self._whole(step, unknowns)
+            if len(kernel.conditions):
+                tops = np.vstack([stacked[: len(step.rows)], stacked[-1:]])
+                broken = np.abs(kernel.conditions @ tops).max(axis=0) > condition_scale(kernel.conditions, tops)
+                lost[broken & (lost == 0)] = step.index
+            if step.index > 1:
+                below = self.inverse.step(step.index - 1)
+                outside = ~np.all([inside(v, i) for v, i in zip(unknowns, step.images, strict=False)], axis=0)
+                lost[outside & (lost == 0)] = step.index - 1
+                z = undo_numerically(below, inputs)
+        return inputs
+
+    def _whole(self, step: LayerInverse, unknowns: Array) -> Array:
+        """Return all inputs of a layer, constants of a pattern included."""
+        if not step.constants:
+            return unknowns[: len(step.columns)]
+        everything = np.empty((step.weights.columns, unknowns.shape[1]))
+        everything[list(step.columns)] = unknowns[: len(step.columns)]
+        for j, value in step.constants.items():
+            everything[j] = float(value)
+        return everything
+
+    def draw(self, count: int = 10_000, *, method: str = "uniform", **options: Any) -> Any:
+        """Draw points of the preimage; see `symbinv.sampler.draw.draw`, which this calls."""
+        from symbinv.sampler.draw import draw
+
+        return draw(self, count, method=method, **options)
+
+
+def compile_sampler(inverse: Inverse, *, target: Any = None) -> Sampler:
+    """Compile an inverse to NumPy functions.
+
+    Args:
+        inverse: With numbers for weights; symbolic weights have no numeric form.
+        target: Numbers for a symbolic target, kept as the default of `backward`.
+
+    Raises:
+        NotSupportedError: For symbolic weights.
+
+    Example:
+        >>> from symbinv.inverse.invert import invert
+        >>> network = Network.from_arrays([[[1, 2, 3], [2, 5, 7]]], [[0, 0]], ["sigmoid"])
+        >>> sampler = compile_sampler(invert(network, ["0.8", "0.2"]))
+        >>> network.forward(sampler.backward([[0.0], [2.5]])).round(12).tolist()
+        [[0.8, 0.2], [0.8, 0.2]]
+    """
+    network = inverse.network
+    if not network.is_rational:
+        raise NotSupportedError("weights must be numbers to be compiled, not symbols; substitute numbers first.")
+    goal = to_target(network, target) if target is not None else None
+    values = goal.values if goal else inverse.target
+    kernels = tuple(_compile_layer(step) for step in inverse.steps)
+    start = np.zeros((0, 1))
+    if all(v.is_Rational for v in values) and not isinstance(inverse.verdict, Empty):
+        start = _exact_top(inverse.steps[0], values)
+    return Sampler(inverse, kernels, start)
+
+
+def _exact_top(step: LayerInverse, values: tuple[sympy.Expr, ...]) -> Array:
+    """Return the last layer's right side, each entry computed exactly and rounded once."""
+    top = [float(step.undo_exactly(i, to_fraction(values[i]))) for i in step.rows]
+    return np.array(top).reshape(-1, 1)
+
+
+def _compile_layer(step: LayerInverse) -> LayerKernel:
+    reduction = step.reduction
+    rank, rows = reduction.rank, len(step.rows)
+    transform = reduction.transform
+    constant = -(transform @ step.moved_bias) if rows else transform
+    parts = [transform.select(rows=range(rank)).to_numpy()]
+    if reduction.free:
+        parts.append(-reduction.rref.select(rows=range(rank), columns=reduction.free).to_numpy())
+    parts.append(constant.select(rows=range(rank)).to_numpy() if rows else np.zeros((rank, 1)))
+    matrix = np.hstack(parts) if rank else np.zeros((0, rows + len(reduction.free) + 1))
+    below = range(rank, rows)
+    conditions = np.zeros((0, rows + 1))
+    if below:
+        conditions = np.hstack([transform.select(rows=below).to_numpy(), constant.select(rows=below).to_numpy()])
+    return LayerKernel(step, matrix, _lambdify_product(step.index, matrix.shape), conditions)
+
+
+def _lambdify_product(index: int, shape: tuple[int, ...]) -> Callable[[Array, Array], Array]:
+    """Return the NumPy function that SymPy prints for the layer's closed form X = P S."""
+    count = sympy.Symbol("k", integer=True, positive=True)
+    p = sympy.MatrixSymbol(f"P_{index}", max(shape[0], 1), shape[1])
+    s = sympy.MatrixSymbol(f"S_{index}", shape[1], count)
+    function: Callable[[Array, Array], Array] = sympy.lambdify([p, s], p * s, "numpy")
+    return function
+
+
+def undo_numerically(step: LayerInverse, outputs: Array) -> Array:
+    """Return the right side of a layer from its activations, feature-major: (m, k) -> (rows, k)."""
+    rows = list(step.rows)
+    if step.pieces is not None:
+        slopes = np.array([float(step.pieces[i].slope) for i in rows])[:, None]
+        shifts = np.array([float(step.pieces[i].intercept) for i in rows])[:, None]
+        return np.asarray((outputs[rows] - shifts) / slopes)
+    inverse = step.activation.inverse
+    if inverse is None:
+        raise NotSupportedError(f"layer {step.index}: {step.activation.name} has no inverse.")
+    with np.errstate(all="ignore"):
+        return np.asarray(inverse.numeric(outputs[rows]))
+
+
+def inside(values: Array, interval: Interval) -> NDArray[np.bool_]:
+    """Tell which values lie in an interval, with its open and closed ends."""
+    result = np.isfinite(values)
+    if interval.lower is not None:
+        low = float(interval.lower)
+        result &= (values > low) if interval.open_lower else (values >= low)
+    if interval.upper is not None:
+        high = float(interval.upper)
+        result &= (values < high) if interval.open_upper else (values <= high)
+    return result
+
+
+def condition_scale(conditions: Array, tops: Array) -> Array:
+    """Return how large a consistency condition may be by rounding alone, per column of `tops`."""
+    return np.asarray(1e-9 * (np.abs(conditions) @ np.abs(tops)).max(axis=0) + 1e-300)

@@ -1,0 +1,119 @@
+"""draw: one entry for every way to points of a preimage.
+
+``grid``, ``sobol``, ``lhs`` and ``random`` choose the free variables and propagate backward, as the paper does.
+``project`` takes random inputs to the fiber by Gauss-Newton. Every returned point has passed a forward check.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symbinv.errors import InexactError, NotSupportedError, OptionError
+from symbinv.inverse.invert import Inverse
+from symbinv.inverse.verdict import Empty
+from symbinv.network.network import to_box
+from symbinv.sampler.compile import Sampler
+from symbinv.sampler.literal import LITERAL_METHODS, draw_literal
+from symbinv.sampler.projection import draw_projected
+from symbinv.sampler.samples import Report, Samples
+
+Array = NDArray[np.float64]
+METHODS = (*LITERAL_METHODS, "project")
+
+
+def draw(
+    sampler: Sampler,
+    count: int = 10_000,
+    *,
+    method: str = "uniform",
+    box: Any = None,
+    ranges: Any = None,
+    per_variable: int = 100,
+    seed: int | None = None,
+) -> Samples:
+    """Draw points of the preimage.
+
+    Args:
+        sampler: From `compile_sampler`.
+        count: Points returned for "project"; points drawn for the literal methods.
+        method: "grid", "sobol", "lhs", "random" (free variables drawn, propagated backward) or "project".
+        box: (n0, 2) bounds of the inputs; the inverse's own box where left out.
+        ranges: {free variable: (low, high)} or a (d, 2) array for the literal methods; by default the image of
+            each variable's activation, the box for inputs.
+        per_variable: Values a variable for "grid".
+        seed: For a reproducible draw.
+
+    Returns:
+        The valid points; an empty preimage gives an array of shape (0, n0).
+
+    Raises:
+        OptionError: For an unknown method, or a missing box or range.
+        BudgetError: For a grid of more than 10 million points.
+        InexactError: For a symbolic target.
+    """
+    if count < 0 or int(count) != count:
+        raise OptionError(f"count must be a non-negative integer, not {count}.")
+    inverse = sampler.inverse
+    if method == "uniform":
+        raise NotSupportedError(f"method 'uniform' is not supported yet; take one of {', '.join(METHODS)}.")
+    if method not in METHODS:
+        raise OptionError(f"method must be one of {', '.join(METHODS)}, not {method!r}.")
+    if isinstance(inverse.verdict, Empty):
+        return nothing(inverse, method, f"the preimage is empty: {inverse.verdict.reason}")
+    if not len(sampler.start) and len(inverse.steps[0].rows):
+        raise InexactError("the inverse's target is symbolic; invert with numbers, or give compile_sampler a target.")
+    exact = inverse.box if box is None else to_box(box, inverse.network.sizes[0])
+    ends = None if exact is None else exact.to_numpy()
+    if method == "project":
+        points, report = draw_projected(sampler, count, ends, seed)
+    else:
+        points, report = draw_literal(sampler, count, method, ends, ranges, per_variable, seed)
+    return assemble(sampler, points, report)
+
+
+def nothing(inverse: Inverse, method: str, law: str) -> Samples:
+    """Return samples without points."""
+    target = tuple(float(v) for v in inverse.target)
+    n0, names = inverse.network.sizes[0], inverse.free_variables
+    return Samples(
+        np.zeros((0, n0)),
+        np.zeros((0, len(names))),
+        np.zeros(0),
+        np.zeros(0),
+        np.zeros(0, dtype="<U9"),
+        Report(method, law, None, 0, 0),
+        names,
+        input_names(inverse),
+        target,
+    )
+
+
+def assemble(sampler: Sampler, points: Array, report: Report) -> Samples:
+    """Attach residuals, free variables and weights to points that a method found valid."""
+    inverse = sampler.inverse
+    target = np.array([float(v) for v in inverse.target])
+    return Samples(
+        points,
+        sampler.free_of(points) if len(points) else np.zeros((0, len(inverse.free_variables))),
+        np.full(len(points), 1 / max(len(points), 1)),
+        residuals(sampler, points),
+        np.full(len(points), "numeric", dtype="<U9"),
+        report,
+        inverse.free_variables,
+        input_names(inverse),
+        tuple(target.tolist()),
+    )
+
+
+def residuals(sampler: Sampler, points: Array) -> Array:
+    """Return max over outputs of |f(x) - y|, (k,)."""
+    if not len(points):
+        return np.zeros(0)
+    target = np.array([float(v) for v in sampler.inverse.target])
+    return np.asarray(np.abs(sampler.forward(points) - target).max(axis=1))
+
+
+def input_names(inverse: Inverse) -> tuple[str, ...]:
+    """Return the names of the inputs, x_1 ... where the network has none."""
+    return inverse.network.input_names or tuple(f"x_{j + 1}" for j in range(inverse.network.sizes[0]))

@@ -1,0 +1,198 @@
+"""Samples: points of a preimage with what is known of each, and the report on how they were drawn."""
+
+import csv
+import io
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sympy
+from numpy.typing import NDArray
+
+from symbinv.errors import OptionError, ReadError
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Report:
+    """How points were drawn and what became of them.
+
+    Attributes:
+        method: The way of drawing.
+        law: What distribution the points follow, in words.
+        measure: "surface", "conditional" or "chart", or None where the points follow none of them.
+        drawn: Points tried.
+        valid: Points that lie on the preimage, inside every domain.
+        lost: {layer: count} of points whose values left the image of that layer's activation (layer 0: the
+            input box; -1: the forward check).
+        ranges: {free variable: (low, high)} from which the literal methods drew.
+        seed: Of the draw.
+        notes: Further sentences.
+        ess: Effective sample size, one value an input; None where not claimed.
+        r_hat: Gelman-Rubin statistic over chains, one value an input; None where there are no chains.
+    """
+
+    method: str
+    law: str
+    measure: str | None
+    drawn: int
+    valid: int
+    lost: dict[int, int] = field(default_factory=dict)
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    seed: int | None = None
+    notes: tuple[str, ...] = ()
+    ess: Array | None = None
+    r_hat: Array | None = None
+
+    def to_text(self) -> str:
+        """Return the report as lines of text."""
+        lines = [f"method {self.method}: {self.law}", f"drawn {self.drawn:,}, valid {self.valid:,}"]
+        for layer, count in sorted(self.lost.items(), reverse=True):
+            place = {0: "left the input box", -1: "missed the target in the forward check"}.get(
+                layer, f"left the image of layer {layer}'s activation"
+            )
+            lines.append(f"  {count:,} {place}")
+        lines += [f"  {name} in [{low:.6g}, {high:.6g}]" for name, (low, high) in self.ranges.items()]
+        return "\n".join([*lines, *self.notes])
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Points of a preimage; only valid ones, the others are counted in the report.
+
+    Attributes:
+        points: (k, n0).
+        free: The free variables of each point, (k, d), in the order of `free_names`.
+        weights: (k,), summing to 1.
+        residual: max over outputs of |f(x) - y|, (k,).
+        status: "numeric" or "certified" for each point, (k,).
+        report: How they were drawn.
+        free_names: The symbols of the columns of `free`.
+        input_names: Names of the inputs, for tables and plots.
+        target: The output they produce.
+    """
+
+    points: Array
+    free: Array
+    weights: Array
+    residual: Array
+    status: NDArray[np.str_]
+    report: Report
+    free_names: tuple[sympy.Symbol, ...]
+    input_names: tuple[str, ...]
+    target: tuple[float, ...]
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the points to `path`, as .npz (everything) or .csv (inputs, free variables, residual).
+
+        The file appears whole or not at all.
+
+        Raises:
+            OptionError: For another suffix.
+            ReadError: Where the place cannot be written.
+        """
+        place = Path(path)
+        if place.suffix == ".npz":
+            buffer = io.BytesIO()
+            np.savez_compressed(buffer, **self._arrays())
+            content = buffer.getvalue()
+        elif place.suffix == ".csv":
+            content = self._table().encode()
+        else:
+            raise OptionError(f"samples are written as .npz or .csv, not {place.suffix or 'a file without suffix'!r}.")
+        return write_whole(place, content)
+
+    def _arrays(self) -> dict[str, Any]:
+        return {
+            "points": self.points,
+            "free": self.free,
+            "weights": self.weights,
+            "residual": self.residual,
+            "status": self.status,
+            "free_names": np.array([str(s) for s in self.free_names]),
+            "input_names": np.array(self.input_names),
+            "target": np.array(self.target),
+            "report": np.array(self.report.to_text()),
+        }
+
+    def _table(self) -> str:
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow([*map(_plain_cell, self.input_names), *(str(s) for s in self.free_names), "residual"])
+        table = np.column_stack([self.points, self.free, self.residual])
+        writer.writerows([[repr(v) for v in row] for row in table.tolist()])
+        return out.getvalue()
+
+
+def _plain_cell(name: str) -> str:
+    """Return a name that no spreadsheet takes for a formula."""
+    return "'" + name if name[:1] in "=+-@\t\r" else name
+
+
+def write_whole(place: Path, content: bytes) -> Path:
+    """Write a file so that it appears whole or not at all.
+
+    Raises:
+        ReadError: Where the place cannot be written.
+    """
+    return write_with(place, lambda temporary: temporary.write_bytes(content))
+
+
+def write_with(place: Path, write: Callable[[Path], Any]) -> Path:
+    """Let `write` make a temporary file beside `place`, then rename it.
+
+    Raises:
+        ReadError: Where the place cannot be written.
+    """
+    temporary: Path | None = None
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.stem}-", suffix=place.suffix)
+        os.close(handle)
+        temporary = Path(name)
+        write(temporary)
+        with temporary.open("rb") as done:
+            os.fsync(done.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(place)
+    except OSError as error:
+        raise ReadError(f"{place} cannot be written: {error.strerror or error}.") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+    return place
+
+
+def load_samples(path: str | Path) -> Samples:
+    """Read samples that `Samples.save` wrote as .npz.
+
+    Raises:
+        ReadError: For a file that is not such a file; object arrays are never loaded.
+    """
+    place = Path(path)
+    try:
+        with np.load(place, allow_pickle=False) as data:
+            arrays = {k: data[k] for k in data.files}
+        points = np.asarray(arrays["points"], dtype=np.float64)
+        report = Report("file", str(arrays["report"]), None, len(points), len(points))
+        return Samples(
+            points,
+            np.asarray(arrays["free"], dtype=np.float64),
+            np.asarray(arrays["weights"], dtype=np.float64),
+            np.asarray(arrays["residual"], dtype=np.float64),
+            arrays["status"].astype(str),
+            report,
+            tuple(sympy.Symbol(str(s)) for s in arrays["free_names"]),
+            tuple(str(s) for s in arrays["input_names"]),
+            tuple(arrays["target"].tolist()),
+        )
+    except Exception as error:  # zipfile, zlib and NumPy each raise their own for a broken file
+        raise ReadError(f"{place} is not a file of samples: {str(error)[:200]}.") from error
