@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from symbinv.errors import InexactError, NotSupportedError, OptionError, ReadError
-from symbinv.exact.policy import to_fraction
-from symbinv.network.activation import ACTIVATIONS, Activation, activation
+from symbinv.errors import InexactError, NotSupportedError, ReadError
+from symbinv.network.activation import activation
+from symbinv.network.readers.named import named
 from symbinv.network.readers.onnx_attribute import Node
 from symbinv.network.readers.onnx_constant import axes_of, fractions, integers
 from symbinv.network.readers.trace import Trace, objects
@@ -421,31 +421,3 @@ def _activate(call: Call) -> None:
         return
     node.allow(*defaults)
     call.trace.activate(named(name, {key: call.number(key, value) for key, value in defaults.items()}))
-
-
-def named(name: str, parameters: dict[str, Fraction]) -> Activation:
-    """Return an activation of our table with these parameters.
-
-    Raises:
-        NotSupportedError: Where the table has none of that name, or it lacks a parameter.
-    """
-    if name == "leaky_relu" and parameters.get("alpha") in (0, 1):
-        name, parameters = ("identity" if parameters["alpha"] else "relu"), {}
-    if name not in ACTIVATIONS:
-        raise NotSupportedError(f"the activation {name} is not supported; {', '.join(ACTIVATIONS)} are.")
-    make, defaults = ACTIVATIONS[name]
-    given = {key: value for key, value in parameters.items() if key in defaults}
-    if set(given) != set(parameters):
-        standard = {key: to_fraction(np.float32(value)) for key, value in _standard(name).items()}
-        if any(standard.get(key) != value for key, value in parameters.items() if key not in given):
-            raise NotSupportedError(f"the activation {name} is supported with its standard parameters only.")
-    try:
-        return make(**{**defaults, **given})
-    except OptionError as error:
-        raise NotSupportedError(str(error)) from error
-    except OverflowError as error:
-        raise InexactError("parameters of an activation must be in the range of doubles.") from error
-
-
-def _standard(name: str) -> dict[str, float]:
-    return next((defaults for known, defaults in _ACTIVATIONS.values() if known == name and defaults), {})

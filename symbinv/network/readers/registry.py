@@ -22,6 +22,11 @@ _BY_ENDING: dict[str, str | Reader] = {
     ".npz": f"{_HERE}.arrays:read_npz",
     ".nnet": f"{_HERE}.nnet:read_nnet",
     ".onnx": f"{_HERE}.onnx:read_onnx",
+    ".pt": f"{_HERE}.torch:read_state_dict",
+    ".pth": f"{_HERE}.torch:read_state_dict",
+    ".keras": f"{_HERE}.keras:read_keras",
+    ".h5": f"{_HERE}.keras:read_keras",
+    ".hdf5": f"{_HERE}.keras:read_keras",
 }
 
 _BY_CLASS: dict[str, str | Reader] = {
@@ -29,6 +34,8 @@ _BY_CLASS: dict[str, str | Reader] = {
     "sklearn.MLPClassifier": f"{_HERE}.sklearn:read_estimator",
     "sklearn.MLPRegressor": f"{_HERE}.sklearn:read_estimator",
     "sklearn.Pipeline": f"{_HERE}.sklearn:read_pipeline",
+    "torch.Sequential": f"{_HERE}.torch:read_sequential",
+    "keras.Sequential": f"{_HERE}.keras:read_sequential",
 }
 
 
