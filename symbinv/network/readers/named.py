@@ -46,3 +46,13 @@ def named(name: str, parameters: Mapping[str, Fraction] | None = None) -> Activa
         raise NotSupportedError(str(error)) from error
     except OverflowError as error:
         raise InexactError("parameters of an activation must be in the range of doubles.") from error
+
+
+def indexed(name: str, count: int) -> tuple[str, ...]:
+    """Return the names of the entries of one tensor.
+
+    Example:
+        >>> indexed("x", 2), indexed("y", 1)
+        (('x[0]', 'x[1]'), ('y',))
+    """
+    return (name,) if count == 1 else tuple(f"{name}[{i}]" for i in range(count))

@@ -11,6 +11,7 @@ from symbinv.exact.matrix import ExactMatrix
 from symbinv.exact.policy import Policy
 from symbinv.network.network import Network
 from symbinv.network.readers import limits, onnx_constant, onnx_ops
+from symbinv.network.readers.named import indexed
 from symbinv.network.readers.onnx_attribute import Node, read_node
 from symbinv.network.readers.onnx_tensor import FLOAT_TYPES, to_array
 from symbinv.network.readers.source import show
@@ -185,8 +186,8 @@ class Graph:
         layers = trace.chain.finish()
         return Network(
             layers,
-            _indexed(self.input_name, layers[0].weights.columns),
-            _indexed(self.output_name, layers[-1].weights.rows),
+            indexed(self.input_name, layers[0].weights.columns),
+            indexed(self.output_name, layers[-1].weights.rows),
             None,
             tuple(notes),
         )
@@ -203,10 +204,6 @@ class Graph:
         trace.add(value)
         trace.notes.append("the output does not depend on the input")
         return self._finish(trace)
-
-
-def _indexed(name: str, count: int) -> tuple[str, ...]:
-    return (name,) if count == 1 else tuple(f"{name}[{i}]" for i in range(count))
 
 
 def _shown(sizes: tuple[int | None, ...]) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from symbinv.errors import InexactError, NotSupportedError, ReadError, SymbinvError
+from symbinv.errors import InexactError, NotSupportedError, ReadError
 from symbinv.exact.matrix import ExactMatrix
 from symbinv.exact.policy import Policy, to_fraction
 from symbinv.network.activation import Activation
@@ -26,7 +26,7 @@ Array = NDArray[Any]
 Shape = tuple[int, ...]
 
 
-class TouchesBatchError(SymbinvError):
+class TouchesBatchError(NotSupportedError):
     """An operation that mixes the points of a batch."""
 
 
