@@ -145,8 +145,8 @@ class Graph:
                 break
             try:
                 trace = self._walk([int(size or 0) for size in features], self.sizes[:batch_axes], policy)
-            except TouchesBatchError as error:
-                refusal = NotSupportedError(str(error))
+            except (TouchesBatchError, ReadError) as error:  # a size may fit only where it counts as the point's
+                refusal = error
                 continue
             self.batch_axes = batch_axes
             return self._finish(trace)

@@ -257,9 +257,9 @@ class Trace:
         table = weights.reshape(-1, 1) if vector else weights
         if table.ndim != 2:
             raise NotSupportedError(f"weights must have one or two axes, not {weights.ndim}: batched products are not.")
+        self._need(len(self.shape) > self._batch_axes, "MatMul")
         if not self.shape or self.shape[-1] != table.shape[0]:
             raise ReadError(f"a product must fit: values {self.shape}, weights {weights.shape}.")
-        self._need(len(self.shape) > self._batch_axes, "MatMul")
         copies = prod(self.shape[:-1])
         self._linear(table.T, copies, 1, factor)
         self.shape = (*self.shape[:-1], *(() if vector else table.shape[1:]))
@@ -273,9 +273,9 @@ class Trace:
         if table.ndim != 2:
             raise NotSupportedError(f"weights must have one or two axes, not {weights.ndim}: batched products are not.")
         place = max(len(self.shape) - 2, 0)
+        self._need(place >= self._batch_axes, "MatMul")
         if not self.shape or self.shape[place] != table.shape[1]:
             raise ReadError(f"a product must fit: weights {weights.shape}, values {self.shape}.")
-        self._need(place >= self._batch_axes, "MatMul")
         before, after = self.shape[:place], self.shape[place + 1 :]
         self._linear(table, prod(before), prod(after), Fraction(1))
         self.shape = (*before, *(() if vector else table.shape[:1]), *after)
