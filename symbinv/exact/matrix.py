@@ -241,6 +241,23 @@ class ExactMatrix:
         flat = [_nearest_double(v) for v in self.flint.entries()]
         return np.array(flat, dtype=np.float64).reshape(self.shape)
 
+    def times_floats(self, x: NDArray[np.float64], *, absolute: bool = False) -> NDArray[np.float64]:
+        """Return x @ self.T in doubles, for x of shape (k, columns); a sparse matrix is not made dense.
+
+        Args:
+            x: Rows to multiply.
+            absolute: Take the absolute values of the entries of the matrix.
+        """
+        if self._sparse is None:
+            dense = self.to_numpy()
+            return np.asarray(x @ (np.abs(dense) if absolute else dense).T)
+        stored = self._sparse.doubles
+        values = np.array([_nearest_double(v) for v in self._sparse.values]) if stored is None else stored
+        values = np.abs(values) if absolute else values
+        products = x[:, self._sparse.columns] * values
+        rows = self._sparse.rows
+        return np.array([np.bincount(rows, weights=row, minlength=self.rows) for row in products])
+
     def free_symbols(self) -> frozenset[sympy.Symbol]:
         """Return the symbols that occur in the entries."""
         return frozenset() if self._symbolic is None else frozenset(self._symbolic.free_symbols)

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symbinv.errors import ReadError
-from symbinv.exact.matrix import ExactMatrix
 from symbinv.network.network import Network
 
 Array = NDArray[np.float64]
@@ -40,17 +39,12 @@ def evaluate(network: Network, x: Array) -> tuple[Array, Array]:
     size = np.abs(a)
     with np.errstate(all="ignore"):
         for layer in network.layers:
-            z = _times(layer.weights, a) + layer.float_bias
-            size = _times(layer.weights, size, absolute=True) + np.abs(layer.float_bias)
+            z = layer.weights.times_floats(a) + layer.float_bias
+            size = layer.weights.times_floats(size, absolute=True) + np.abs(layer.float_bias)
             a = layer.activation.numeric(z)
             size = np.minimum(size, np.abs(a)) if layer.activation.image.is_bounded else size
             size = np.maximum(size, np.abs(a))
     return a, size.max(axis=1, keepdims=True)
-
-
-def _times(weights: ExactMatrix, a: Array, absolute: bool = False) -> Array:
-    matrix = weights.to_numpy()
-    return np.asarray(a @ (np.abs(matrix) if absolute else matrix).T)
 
 
 def check_parity(

@@ -262,6 +262,15 @@ BAD_NPY = [
 ]
 
 
+BAD_NPY += [
+    (
+        header(b"{'descr': '<U1', 'fortran_order': False, 'shape': (), }\n") + code.to_bytes(4, "little"),
+        "Unicode characters",
+    )
+    for code in (0x110000, 0xD800, 0xFFFFFFFF)
+]
+
+
 @pytest.mark.parametrize(("content", "message"), BAD_NPY)
 def test_bad_arrays_are_refused_before_anything_is_allocated(content, message):
     with pytest.raises((ReadError, BudgetError)) as caught:
