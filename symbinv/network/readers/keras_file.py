@@ -2,14 +2,17 @@
 
 Keras builds the layers that a file names and allocates the sizes that it declares. So the configuration
 and the table of stored arrays are read here first: only layers that have a reader are let through, sizes are
-checked, and a file that points to other files is refused.
+checked, and a file that points to other files is refused. HDF5 is read in a process of its own first.
 """
 
+import importlib.util
 import io
 import json
+import subprocess
+import sys
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,8 @@ from symbinv.network.readers import limits
 from symbinv.network.readers.source import place, read_bytes, show
 
 _ERRORS = (OSError, ValueError, KeyError, RuntimeError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
+_SECONDS = 1.0
+_BYTES_PER_SECOND = 20e6
 _MEMBERS = ("config.json", "model.weights.h5", "metadata.json")
 
 
@@ -65,35 +70,39 @@ def _members(data: bytes) -> dict[str, bytes]:
 
 def _check_arrays(data: bytes) -> bytes | None:
     """Check every array of an HDF5 file; return the model's configuration where it is stored there."""
-    h5py = _import_h5py()
-    try:
-        with h5py.File(io.BytesIO(data), "r") as file:
-            total = 0
-            for name, item in _walk(h5py, file, "", 0):
-                if item.external or item.is_virtual:
-                    raise NotSupportedError(f"the array {show(name, 60)!r} must lie in the file itself.")
-                total += limits.entries(item.shape or (), f"the array {show(name, 60)!r}")
-                limits.entries([total], "all arrays together")
-            config = file.attrs.get("model_config")
-    except _ERRORS as error:
-        raise ReadError(f"must be an HDF5 file, not damaged: {show(error, 120)}") from error
-    return config.encode() if isinstance(config, str) else config if isinstance(config, bytes) else None
+    if not data.startswith(b"\x89HDF\r\n\x1a\n"):
+        raise ReadError("must be an HDF5 file, not something else.")
+    found = _probe(data)
+    if "refused" in found:
+        raise NotSupportedError(show(found["refused"], 200))
+    if "damaged" in found:
+        raise ReadError(f"must be an HDF5 file, not damaged: {show(found['damaged'], 160)}")
+    for name, shape in found["arrays"]:
+        limits.entries(shape, f"the array {show(name, 60)!r}")
+    config = found["config"]
+    return None if config is None else str(config).encode("utf-8", "replace")
 
 
-def _walk(h5py: Any, group: Any, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
-    if depth > 20 or len(group) > 10_000:
-        raise ReadError("groups must not be nested or filled beyond reason.")
-    for key in group:
-        name = f"{prefix}/{key}"
-        if not isinstance(group.get(key, getlink=True), h5py.HardLink):
-            raise NotSupportedError(f"{show(name, 60)!r} must not be a link.")
-        item = group[key]
-        if isinstance(item, h5py.Group):
-            yield from _walk(h5py, item, name, depth + 1)
-        elif isinstance(item, h5py.Dataset):
-            yield name, item
-        else:
-            raise ReadError(f"{show(name, 60)!r} must be an array or a group.")
+def _probe(data: bytes) -> dict[str, Any]:
+    """Let a process of its own read a file, within limits on time and memory; see `hdf5_probe`."""
+    if importlib.util.find_spec("h5py") is None:
+        raise NotSupportedError("the package h5py is needed: pip install symbinv[keras].")
+    script = Path(__file__).with_name("hdf5_probe.py")
+    command = [sys.executable, "-P", str(script)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as process:
+        try:
+            if process.stdout is None or process.stdout.readline() != b"ready\n":
+                raise NotSupportedError("h5py could not be started in a process of its own.")
+            output, _ = process.communicate(data, timeout=_SECONDS + len(data) / _BYTES_PER_SECOND)
+            answer = json.loads(output)
+        except subprocess.TimeoutExpired as error:
+            raise ReadError("must be an HDF5 file, not damaged: reading it does not end.") from error
+        except (ValueError, OSError) as error:
+            raise ReadError("must be an HDF5 file, not damaged: reading it ends the process.") from error
+        finally:
+            process.kill()
+    return dict(answer)
 
 
 def _parse(text: bytes) -> Mapping[str, Any]:
@@ -176,11 +185,3 @@ class _Sizes:
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise ReadError(f"sizes must be whole numbers, not {show(repr(value), 40)}.")
         return limits.check_width(value, "a size")
-
-
-def _import_h5py() -> Any:
-    try:
-        import h5py
-    except ImportError as error:
-        raise NotSupportedError("the package h5py is needed: pip install symbinv[keras].") from error
-    return h5py
