@@ -116,7 +116,7 @@ def main():
         limits = f"{len(total['slow'])} slow, slowest {total['slowest']:.2f} s, memory +{total['megabytes']:.0f} MB"
         taken = time.perf_counter() - began
         print(f"{kind:7} {counts} {limits}, {taken:.0f} s{'  FAILED' if bad else ''}", flush=True)
-        for seed, text in (total["foreign"] + total["slow"])[:5]:
+        for seed, text in total["foreign"][:5] + total["slow"][:10]:
             print(f"  seed {seed}: {text}")
     return int(failed)
 

@@ -24,9 +24,10 @@ from symbinv.exact.policy import Policy, Rationalize, to_fraction
 from symbinv.network.network import Network
 from symbinv.network.readers import keras_file, limits
 from symbinv.network.readers.named import indexed, named
+from symbinv.network.readers.rational import objects, square_root
 from symbinv.network.readers.reference import TOLERANCES, check_parity
 from symbinv.network.readers.source import place, show
-from symbinv.network.readers.trace import Trace, objects, square_root
+from symbinv.network.readers.trace import Trace
 from symbinv.network.readers.windows import Window, same_padding
 
 Array = NDArray[Any]

@@ -78,6 +78,13 @@ class Node:
         return value
 
 
+def text(value: str | bytes) -> str:
+    """Return a name of a model; protobuf gives bytes where it is no Unicode text, which is refused."""
+    if isinstance(value, bytes):
+        raise ReadError("names in a model must be Unicode text.")
+    return value
+
+
 def read_node(proto: Any, number: int) -> Node:
     """Return a NodeProto as a Node.
 
@@ -85,15 +92,17 @@ def read_node(proto: Any, number: int) -> Node:
         ReadError: For an attribute without a type, or given twice.
         NotSupportedError: For attributes that are graphs or refer to others.
     """
-    node = Node(number, proto.name, proto.op_type, proto.domain, tuple(proto.input), tuple(proto.output), {})
+    inputs, outputs = tuple(map(text, proto.input)), tuple(map(text, proto.output))
+    node = Node(number, text(proto.name), text(proto.op_type), text(proto.domain), inputs, outputs, {})
     attributes: dict[str, Any] = {}
     with node.naming():
         if proto.domain not in ("", "ai.onnx"):
             raise NotSupportedError(f"operators of the domain {show(proto.domain, 40)!r} are not supported.")
         for attribute in proto.attribute:
-            if attribute.name in attributes:
-                raise ReadError(f"the attribute {show(attribute.name, 40)!r} is given twice.")
-            attributes[attribute.name] = _value(attribute)
+            name = text(attribute.name)
+            if name in attributes:
+                raise ReadError(f"the attribute {show(name, 40)!r} is given twice.")
+            attributes[name] = _value(attribute)
     return Node(number, node.name, node.operator, node.domain, node.inputs, node.outputs, attributes)
 
 

@@ -12,7 +12,7 @@ from symbinv.exact.policy import Policy
 from symbinv.network.network import Network
 from symbinv.network.readers import limits, onnx_constant, onnx_ops
 from symbinv.network.readers.named import indexed
-from symbinv.network.readers.onnx_attribute import Node, read_node
+from symbinv.network.readers.onnx_attribute import Node, read_node, text
 from symbinv.network.readers.onnx_tensor import FLOAT_TYPES, to_array
 from symbinv.network.readers.source import show
 from symbinv.network.readers.trace import TouchesBatchError, Trace
@@ -42,14 +42,14 @@ class Graph:
             raise NotSupportedError("sparse initialisers are not read.")
         if len(graph.node) > _MAX_NODES:
             raise NotSupportedError(f"a graph must have at most {_MAX_NODES} nodes, not {len(graph.node)}.")
-        self._tensors = {t.name: t for t in graph.initializer}
+        self._tensors = {text(t.name): t for t in graph.initializer}
         self._folder = folder
-        inputs = [i for i in graph.input if i.name not in self._tensors]
+        inputs = [i for i in graph.input if text(i.name) not in self._tensors]
         for what, found in (("input", inputs), ("output", graph.output)):
             if len(found) != 1:
                 names = ", ".join(show(i.name, 40) for i in found[:5])
                 raise NotSupportedError(f"a network must have one {what}, not {len(found)} ({names or 'none'}).")
-        self.input_name, self.output_name = inputs[0].name, graph.output[0].name
+        self.input_name, self.output_name = text(inputs[0].name), text(graph.output[0].name)
         self.type_name, self.sizes = _declared(inputs[0])
         self._nodes = [read_node(n, k) for k, n in enumerate(graph.node, start=1)]
         self._order = self._needed()

@@ -5,7 +5,6 @@ others are constants. An operator that is not in the tables is refused.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -14,58 +13,16 @@ from numpy.typing import NDArray
 
 from symbinv.errors import InexactError, NotSupportedError, ReadError
 from symbinv.network.activation import activation
-from symbinv.network.readers.named import named
+from symbinv.network.readers.onnx_activation import ACTIVATION_OPERATORS, activate
 from symbinv.network.readers.onnx_attribute import Node
+from symbinv.network.readers.onnx_call import Call
 from symbinv.network.readers.onnx_constant import axes_of, fractions, integers
-from symbinv.network.readers.trace import Trace, objects
+from symbinv.network.readers.rational import objects
+from symbinv.network.readers.source import show
+from symbinv.network.readers.trace import Trace
 from symbinv.network.readers.windows import Window, same_padding
 
 Array = NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Call:
-    """A node that is applied to a trace.
-
-    Attributes:
-        node: The node.
-        trace: What it is applied to.
-        varying: Which of its inputs is the trace.
-        constant: Looks a constant up by name.
-        opset: The version of the operators.
-    """
-
-    node: Node
-    trace: Trace
-    varying: int
-    constant: Callable[[str], Array]
-    opset: int
-
-    def first(self) -> None:
-        """Refuse a node whose first input is not the one that varies."""
-        if self.varying != 0:
-            raise NotSupportedError("its first input must be the one that depends on the network's input.")
-
-    def floats(self, k: int) -> Array | None:
-        """Return a constant input of floats, or None where it is absent."""
-        name = self.node.input(k)
-        if not name:
-            return None
-        value = self.constant(name)
-        if value.dtype.kind not in "fO":
-            raise ReadError(f"input {k + 1} must hold floats, not {value.dtype.name}.")
-        return value
-
-    def need(self, k: int) -> Array:
-        """Return a constant input of floats that must be there."""
-        value = self.floats(k)
-        if value is None:
-            raise ReadError(f"input {k + 1} is missing.")
-        return value
-
-    def number(self, name: str, default: float) -> Fraction:
-        """Return an attribute that is a float32 as an exact number."""
-        return self.trace.number(self.node.number_of(name, default))
 
 
 def apply(node: Node, trace: Trace, varying: int, constant: Callable[[str], Array], opset: int) -> None:
@@ -76,14 +33,13 @@ def apply(node: Node, trace: Trace, varying: int, constant: Callable[[str], Arra
         ReadError: Where its inputs do not fit together.
     """
     call = Call(node, trace, varying, constant, opset)
-    if node.operator in _ACTIVATIONS:
-        _activate(call)
+    if node.operator in ACTIVATION_OPERATORS:
+        activate(call)
     elif node.operator in _OPERATORS:
         _OPERATORS[node.operator](call)
     else:
-        raise NotSupportedError(
-            f"the operator {node.operator} is not supported; {', '.join(sorted({*_ACTIVATIONS, *_OPERATORS}))} are."
-        )
+        known = ", ".join(sorted({*ACTIVATION_OPERATORS, *_OPERATORS}))
+        raise NotSupportedError(f"the operator {show(node.operator, 40)} is not supported; {known} are.")
 
 
 # -- arithmetic -------------------------------------------------------------------------------------------
@@ -366,58 +322,3 @@ _OPERATORS: dict[str, Callable[[Call], None]] = {
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
 }
-
-# -- activations ------------------------------------------------------------------------------------------
-
-# operator -> (name in our table, {its attribute: ONNX's default})
-_ACTIVATIONS: dict[str, tuple[str, dict[str, float]]] = {
-    "Relu": ("relu", {}),
-    "LeakyRelu": ("leaky_relu", {"alpha": 0.01}),
-    "PRelu": ("leaky_relu", {}),
-    "Sigmoid": ("sigmoid", {}),
-    "Tanh": ("tanh", {}),
-    "Softplus": ("softplus", {}),
-    "Softmax": ("softmax", {}),
-    "LogSoftmax": ("log_softmax", {}),
-    "Softsign": ("softsign", {}),
-    "Elu": ("elu", {"alpha": 1.0}),
-    "Celu": ("celu", {"alpha": 1.0}),
-    "Selu": ("selu", {"alpha": 1.67326319217681884765625, "gamma": 1.05070102214813232421875}),
-    "ThresholdedRelu": ("thresholded_relu", {"alpha": 1.0}),
-    "HardSigmoid": ("hard_sigmoid", {"alpha": 0.2, "beta": 0.5}),
-    "HardSwish": ("hard_swish", {}),
-    "Swish": ("swish", {"alpha": 1.0}),
-    "Gelu": ("gelu", {}),
-    "Mish": ("mish", {}),
-    "Exp": ("exp", {}),
-    "Log": ("log", {}),
-    "Atan": ("arctan", {}),
-    "Sin": ("sin", {}),
-    "Cos": ("cos", {}),
-    "Sinh": ("sinh", {}),
-    "Asinh": ("arcsinh", {}),
-    "Erf": ("erf", {}),
-    "Abs": ("abs", {}),
-    "Sign": ("sign", {}),
-}
-
-
-def _activate(call: Call) -> None:
-    node = call.node
-    name, defaults = _ACTIVATIONS[node.operator]
-    if node.operator in ("Softmax", "LogSoftmax"):
-        node.allow("axis")
-        old = call.opset < 13
-        axis = node.integer("axis", 1 if old else -1)
-        call.trace.softmax(named(name, {}), axis, trailing=old)
-        return
-    if node.operator == "PRelu":
-        call.first()
-        node.allow()
-        slopes = {call.trace.number(v) for v in call.need(1).ravel()}
-        if len(slopes) != 1:
-            raise NotSupportedError(f"its slopes must be equal, not {len(slopes)} different ones.")
-        call.trace.activate(named(name, {"alpha": slopes.pop()}))
-        return
-    node.allow(*defaults)
-    call.trace.activate(named(name, {key: call.number(key, value) for key, value in defaults.items()}))

@@ -84,7 +84,7 @@ def _from_bytes(data: bytes, dtype: np.dtype[Any], shape: tuple[int, ...], count
 
 
 def _external(tensor: Any, folder: Path | None, size: int) -> bytes:
-    entries = {entry.key: entry.value for entry in tensor.external_data}
+    entries = {str(entry.key): str(entry.value) for entry in tensor.external_data}
     location = entries.get("location", "")
     if folder is None:
         raise NotSupportedError("its data lies outside the model; pass the path of the file.")

@@ -20,9 +20,10 @@ from symbinv.exact.policy import Policy, Rationalize
 from symbinv.network.activation import ACTIVATIONS, activation
 from symbinv.network.network import Network
 from symbinv.network.readers import limits
+from symbinv.network.readers.rational import objects
 from symbinv.network.readers.reference import TOLERANCES, check_parity
 from symbinv.network.readers.source import place, show
-from symbinv.network.readers.trace import Trace, objects
+from symbinv.network.readers.trace import Trace
 
 Array = NDArray[Any]
 

@@ -1,121 +1,30 @@
-"""torch's nn.Sequential, nested or not, and files of state dicts.
+"""torch's nn.Sequential, nested or not.
 
-A state dict holds weights and no activations: say them (`activations=`, one per linear layer), or give the
-module they belong to (`model=`). Files are opened with `weights_only=True` and in no other way. Modules
-are recognised by the names of their classes; a derived class with a forward map of its own is refused.
+Modules are recognised by the names of their classes; a derived class with a forward map of its own is refused,
+and so is what is random or depends on the batch (Dropout and BatchNorm in training mode).
 """
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from symbinv.errors import NotSupportedError, OptionError, ReadError
+from symbinv.errors import NotSupportedError, OptionError
 from symbinv.exact.policy import Policy, Rationalize, to_fraction
 from symbinv.network.network import Network
 from symbinv.network.readers import limits
-from symbinv.network.readers.arrays import read_activation
 from symbinv.network.readers.named import named
+from symbinv.network.readers.rational import objects
 from symbinv.network.readers.reference import TOLERANCES, check_parity, sample_inputs
-from symbinv.network.readers.source import place, read_bytes, show
-from symbinv.network.readers.trace import Trace, objects
+from symbinv.network.readers.source import place, show
+from symbinv.network.readers.trace import Trace
 from symbinv.network.readers.windows import Window
 
 Array = NDArray[Any]
-
-
-def read_state_dict(
-    path: Path,
-    *,
-    policy: Policy = "exact",
-    check: bool = True,
-    activations: Sequence[str] | None = None,
-    model: Any = None,
-    input_shape: Sequence[int] | None = None,
-) -> Network:
-    """Return the network of a file with a state dict.
-
-    Args:
-        path: The file, as `torch.save(module.state_dict(), path)` writes it.
-        policy: What a stored float stands for.
-        check: Compare with the module at a few points (only with `model`).
-        activations: One name per linear layer.
-        model: The nn.Sequential that the state belongs to; it is copied, not changed.
-        input_shape: Of one point, for a module that begins with a convolution.
-
-    Raises:
-        ReadError: Where torch cannot open the file as weights alone, or activations are not given.
-    """
-    state = _open(path)
-    if model is not None:
-        copy = deepcopy(model)
-        try:
-            copy.load_state_dict(dict(state))
-        except (RuntimeError, TypeError, AttributeError, KeyError) as error:
-            raise ReadError(f"the state must fit the model: {show(error, 300)}.") from error
-        return read_sequential(copy, policy=policy, check=check, input_shape=input_shape)
-    pairs = _linear_pairs(state)
-    if activations is None:
-        raise ReadError(
-            f"a state dict holds weights and no activations; say them, as in load(path, activations=[...]) with one "
-            f"name per linear layer ({len(pairs)}), or give the module they belong to with model=."
-        )
-    if isinstance(activations, str) or len(activations) != len(pairs):
-        raise OptionError(f"activations must have one name per linear layer ({len(pairs)}), not {activations!r}.")
-    trace = Trace((pairs[0][1].shape[1],), policy)
-    for (prefix, weight, bias), spec in zip(pairs, activations, strict=True):
-        with place(f"layer {show(prefix, 60)!r}"):
-            trace.matmul(weight.T, bias)
-            trace.activate(read_activation(spec, {}, policy)[0])
-    trace.notes.append("the activations are those given to load: the file has none")
-    return Network(trace.chain.finish(), notes=tuple(trace.notes))
-
-
-def _open(path: Path) -> Mapping[str, Any]:
-    torch = _import_torch()
-    data = read_bytes(path)
-    del data  # refuses what is no file or too large, before torch sees it
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch documents no class of errors for damaged files
-        raise ReadError(
-            "must be a state dict that torch opens with weights_only=True, not a pickled module or a damaged file; "
-            f"torch says: {show(str(error).splitlines()[0] if str(error) else type(error).__name__, 120)}"
-        ) from error
-    for key in ("state_dict", "model_state_dict"):
-        if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
-            state = state[key]
-    if not isinstance(state, Mapping) or not all(isinstance(k, str) and hasattr(v, "detach") for k, v in state.items()):
-        raise ReadError("must hold a state dict, names with tensors.")
-    return state
-
-
-def _linear_pairs(state: Mapping[str, Any]) -> list[tuple[str, Array, Array | None]]:
-    """Return prefix, weight and bias of each linear layer, in the order of the state."""
-    pairs: dict[str, dict[str, Array]] = {}
-    for name, tensor in state.items():
-        prefix, _, last = name.rpartition(".")
-        with place(f"tensor {show(name, 60)!r}"):
-            axes = {"weight": 2, "bias": 1}.get(last)
-            if axes is None or tensor.ndim != axes:
-                raise NotSupportedError(
-                    "without model=, every tensor must be the weight or the bias of a linear layer."
-                )
-            pairs.setdefault(prefix, {})[last] = array(tensor)
-    if not pairs:
-        raise ReadError("must hold the weights of at least one linear layer.")
-    for prefix, found in pairs.items():
-        if "weight" not in found:
-            raise ReadError(f"the layer {show(prefix, 60)!r} must have a weight.")
-    return [(prefix, found["weight"], found.get("bias")) for prefix, found in pairs.items()]
 
 
 def array(tensor: Any) -> Array:
@@ -136,7 +45,8 @@ def array(tensor: Any) -> Array:
         raise NotSupportedError(f"its values cannot be read: {show(error, 120)}.") from error
 
 
-def _import_torch() -> Any:
+def import_torch() -> Any:
+    """Return torch, or say how to install it."""
     try:
         import torch
     except ImportError as error:
@@ -395,7 +305,7 @@ _ACTIVATIONS: dict[str, Callable[[Any, Trace], None]] = {
 
 
 def _runner(model: Any, shape: tuple[int, ...]) -> tuple[Callable[[Array], Array], float, str]:
-    torch = _import_torch()
+    torch = import_torch()
     types = {p.dtype for p in model.parameters()} or {torch.float32}
     dtype = torch.float32 if torch.float32 in types else next(iter(types))
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
