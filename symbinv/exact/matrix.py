@@ -181,6 +181,12 @@ class ExactMatrix:
         """The number of entries that are held: the non-zero ones of a sparse matrix, else all."""
         return len(self._sparse.places) if self._sparse is not None else self.rows * self.columns
 
+    def dense(self) -> "ExactMatrix":
+        """Return the same matrix with all entries held."""
+        if self._sparse is None:
+            return self
+        return ExactMatrix.from_flint(self.flint) if self._sparse.doubles is None else ExactMatrix(self.to_numpy())
+
     @property
     def has_one_entry_per_row(self) -> bool:
         """Whether the matrix is sparse and no row has two entries: it only moves, drops and scales."""

@@ -164,7 +164,7 @@ class Chain:
         if matrix is None:
             places = np.arange(self.width)
             matrix = ExactMatrix.from_entries((self.width, self.width), places, places, np.ones(self.width))
-        bias = self._bias if self._bias is not None else ExactMatrix(np.zeros((self.width, 1)))
+        bias = ExactMatrix(np.zeros((self.width, 1))) if self._bias is None else self._bias.dense()
         self.layers.append(Layer(matrix, bias, chosen))
         self._base, self._matrix, self._bias, self._holds_weights = self.width, None, None, False
 

@@ -143,21 +143,26 @@ class Graph:
                     f"the sizes of one point must be declared, not left open as in {_shown(self.sizes)}."
                 )
                 break
+            sizes, batch = [int(size or 0) for size in features], self.sizes[:batch_axes]
             try:
-                trace = self._walk([int(size or 0) for size in features], self.sizes[:batch_axes], policy)
+                self._walk(sizes, batch, policy, shapes_only=True)
             except (TouchesBatchError, ReadError) as error:  # a size may fit only where it counts as the point's
                 refusal = error
                 continue
             self.batch_axes = batch_axes
-            return self._finish(trace)
+            return self._finish(self._walk(sizes, batch, policy))
         if self.sizes and self.sizes[0] is None and None not in self.sizes[1:]:
-            trace = self._walk([int(size or 1) for size in self.sizes], (), policy)
+            sizes = [int(size or 1) for size in self.sizes]
+            self._walk(sizes, (), policy, shapes_only=True)
+            trace = self._walk(sizes, (), policy)
             trace.notes.append(f"the batch is one point: an operator mixes the first axis of {_shown(self.sizes)}")
             return self._finish(trace)
         raise refusal or NotSupportedError("the input must have a shape.")
 
-    def _walk(self, features: list[int], batch: tuple[int | None, ...], policy: Policy) -> Trace:
-        trace = Trace((1,) * len(batch) + tuple(features), policy, batch)
+    def _walk(
+        self, features: list[int], batch: tuple[int | None, ...], policy: Policy, *, shapes_only: bool = False
+    ) -> Trace:
+        trace = Trace((1,) * len(batch) + tuple(features), policy, batch, shapes_only=shapes_only)
         for node in self._chain:
             with node.naming():
                 onnx_ops.apply(node, trace, self._varying(node), self.constant, self.opset)

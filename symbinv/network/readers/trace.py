@@ -38,6 +38,7 @@ class Trace:
         shape: Of the input; its first `len(batch)` sizes are 1.
         policy: What a stored float stands for.
         batch: The declared sizes of the batch axes, None for a size that is left open.
+        shapes_only: Follow the shapes and check them, and record no layers: cheap, before the work is done.
 
     Attributes:
         shape: Of the present tensor.
@@ -45,7 +46,9 @@ class Trace:
         notes: What was assumed.
     """
 
-    def __init__(self, shape: Sequence[int], policy: Policy, batch: Sequence[int | None] = ()) -> None:
+    def __init__(
+        self, shape: Sequence[int], policy: Policy, batch: Sequence[int | None] = (), *, shapes_only: bool = False
+    ) -> None:
         self.shape: Shape = tuple(shape)
         self.policy = policy
         self.batch: tuple[int | None, ...] = () if all(size == 1 for size in batch) else tuple(batch)
@@ -53,6 +56,7 @@ class Trace:
             raise ReadError(f"an input must have at least one entry, not shape {self.shape}.")
         self.chain = Chain(limits.check_width(prod(self.shape), "the input"))
         self.notes: list[str] = []
+        self._shapes_only = shapes_only
 
     # -- batch axes ---------------------------------------------------------------------------------------
 
@@ -178,7 +182,8 @@ class Trace:
         if sorted(order) != list(range(len(self.shape))):
             raise ReadError(f"a permutation of {len(self.shape)} axes is needed, not {list(order)[:8]}.")
         self._need(list(order[: self._batch_axes]) == list(range(self._batch_axes)), "Transpose")
-        self.chain.select(self._places().transpose(order).ravel())
+        if not self._shapes_only:
+            self.chain.select(self._places().transpose(order).ravel())
         self.shape = tuple(self.shape[i] for i in order)
 
     def pad(self, before: Sequence[int], after: Sequence[int], value: Fraction = Fraction(0)) -> None:
@@ -191,6 +196,9 @@ class Trace:
         if any(size < 1 for size in sizes):
             raise ReadError(f"padding must leave at least one entry along each axis, not {sizes}.")
         limits.check_width(prod(sizes), "a padded tensor")
+        if self._shapes_only:
+            self.shape = tuple(sizes)
+            return
         places = np.pad(
             self._places(), [(max(b, 0), max(a, 0)) for b, a in zip(before, after, strict=True)], constant_values=-1
         )
@@ -199,7 +207,8 @@ class Trace:
         self.chain.select(places)
         self.shape = tuple(sizes)
         if value:
-            self.chain.shift(ExactMatrix.column([value if place < 0 else 0 for place in places.tolist()]))
+            at = np.flatnonzero(places < 0)
+            self.chain.shift(ExactMatrix.from_entries((len(places), 1), at, 0 * at, [value] * len(at)))
 
     def _places(self) -> NDArray[np.int64]:
         return np.arange(prod(self.shape)).reshape(self.shape)
@@ -208,7 +217,8 @@ class Trace:
 
     def activate(self, chosen: Activation) -> None:
         """Apply an activation entry by entry."""
-        self.chain.activate(chosen)
+        if not self._shapes_only:
+            self.chain.activate(chosen)
 
     def softmax(self, chosen: Activation, axis: int, *, trailing: bool = False) -> None:
         """Apply softmax along an axis, or over all axes from there on; it must take in the whole tensor."""
@@ -219,18 +229,23 @@ class Trace:
             raise NotSupportedError(
                 f"softmax must be over all {prod(self.shape)} values of a point, not {size} of them at a time."
             )
-        self.chain.activate(chosen)
+        self.activate(chosen)
 
     def add(self, constant: Array) -> None:
         """Add a constant tensor, broadcast."""
-        wide = self._broadcast(constant)
-        if (wide != 0).any():
-            self.chain.shift(self._column(wide.ravel()))
+        wide = self._broadcast(constant).ravel()
+        if self._shapes_only or not (constant != 0).any():
+            return
+        if wide.dtype.kind == "f" and self.policy == "exact":
+            self.chain.shift(ExactMatrix(self.values(wide).reshape(-1, 1)))
+        else:
+            places = np.arange(len(wide))
+            self.chain.shift(ExactMatrix.from_entries((len(wide), 1), places, 0 * places, self.values(wide)))
 
     def multiply(self, factors: Array) -> None:
         """Multiply by a constant tensor, broadcast, entry by entry."""
         wide = self._broadcast(factors).ravel()
-        if (wide == 1).all():
+        if self._shapes_only or (factors == 1).all():
             return
         places = np.arange(len(wide))
         self.chain.apply(ExactMatrix.from_entries((len(wide), len(wide)), places, places, self.values(wide)))
@@ -246,7 +261,8 @@ class Trace:
         if self.batch:
             self.batch = (1,) * extra + self.batch
         if shape != self.shape:
-            self.chain.select(np.broadcast_to(self._places(), shape).ravel())
+            if not self._shapes_only:
+                self.chain.select(np.broadcast_to(self._places(), shape).ravel())
             self.shape = shape
         return np.broadcast_to(constant, shape)
 
@@ -287,6 +303,10 @@ class Trace:
         if m == 0 or k == 0:
             raise ReadError(f"weights must not be empty, not {table.shape}.")
         limits.check_width(copies * m * inner, "a layer")
+        if self._shapes_only:
+            if copies * inner > 1:
+                limits.check_nonzeros(copies * inner * m * k, "a product along one axis")
+            return
         if copies == inner == 1:
             matrix = self.matrix(table)
         else:
@@ -308,6 +328,18 @@ class Trace:
             raise ReadError(f"weights {weights.shape} in {groups} groups must fit {channels} channels.")
         windows = window.output_sizes(sizes)
         limits.check_nonzeros(images * outputs * fan * prod(windows) * prod(window.kernel), "a convolution")
+        limits.check_width(images * outputs * prod(windows), "a convolution")
+        if not self._shapes_only:
+            self._apply_convolution(weights, window, groups)
+        self.shape = (images, outputs, *windows)
+        if bias is not None:
+            if bias.shape != (outputs,):
+                raise ReadError(f"a bias must have one entry per output channel ({outputs}), not shape {bias.shape}.")
+            self.add(bias.reshape(1, outputs, *(1,) * len(sizes)))
+
+    def _apply_convolution(self, weights: Array, window: Window, groups: int) -> None:
+        images, channels, sizes = self._image()
+        (outputs, fan), windows = weights.shape[:2], window.output_sizes(sizes)
         at, source, tap, _ = window.taps(sizes)
         at, source, tap = at[source >= 0], source[source >= 0], tap[source >= 0]
         n, m, c, t = np.ix_(range(images), range(outputs), range(fan), range(len(at)))
@@ -317,22 +349,18 @@ class Trace:
         flat = weights.reshape(outputs, fan, -1)
         wide = np.broadcast_to(flat[:, :, tap][None], (images, outputs, fan, len(at)))
         shape = (images * outputs * prod(windows), images * channels * prod(sizes))
-        limits.check_width(shape[0], "a convolution")
-        self.chain.apply(
-            ExactMatrix.from_entries(shape, rows.ravel(), columns.ravel(), self.values(wide.ravel())),
-            holds_weights=True,
-        )
-        self.shape = (images, outputs, *windows)
-        if bias is not None:
-            if bias.shape != (outputs,):
-                raise ReadError(f"a bias must have one entry per output channel ({outputs}), not shape {bias.shape}.")
-            self.add(bias.reshape(1, outputs, *(1,) * len(sizes)))
+        matrix = ExactMatrix.from_entries(shape, rows.ravel(), columns.ravel(), self.values(wide.ravel()))
+        self.chain.apply(matrix, holds_weights=True)
 
     def average_pool(self, window: Window, *, count_padding: bool) -> None:
         """Average over each window of each channel; zeros of the padding count where count_padding."""
         images, channels, sizes = self._image()
         windows = window.output_sizes(sizes)
         limits.check_nonzeros(images * channels * prod(windows) * prod(window.kernel), "a pool")
+        limits.check_width(images * channels * prod(windows), "a pool")
+        if self._shapes_only:
+            self.shape = (images, channels, *windows)
+            return
         at, source, _, padded = window.taps(sizes)
         at, source = at[source >= 0], source[source >= 0]
         counts = padded if count_padding else np.bincount(at, minlength=prod(windows))
@@ -340,7 +368,8 @@ class Trace:
             raise ReadError("every window of a pool must meet the input.")
         c, t = np.ix_(range(images * channels), range(len(at)))
         rows, columns = c * prod(windows) + at[t], c * prod(sizes) + source[t]
-        shares = [Fraction(1, int(count)) for count in counts[at]] * (images * channels)
+        share = {count: Fraction(1, count) for count in set(counts.tolist())}
+        shares = [share[count] for count in counts[at].tolist()] * (images * channels)
         shape = (images * channels * prod(windows), images * channels * prod(sizes))
         self.chain.apply(ExactMatrix.from_entries(shape, rows.ravel(), columns.ravel(), shares))
         self.shape = (images, channels, *windows)
@@ -350,6 +379,10 @@ class Trace:
         images, channels, sizes = self._image()
         windows = window.output_sizes(sizes)
         limits.check_nonzeros(images * channels * prod(windows) * prod(window.kernel), "a pool")
+        limits.check_width(images * channels * prod(windows), "a pool")
+        if self._shapes_only:
+            self.shape = (images, channels, *windows)
+            return
         at, source, _, _ = window.taps(sizes)
         members: list[list[int]] = [[] for _ in range(prod(windows))]
         for k, place in zip(at.tolist(), source.tolist(), strict=True):
@@ -372,6 +405,8 @@ class Trace:
         given = [a for a in (scale, bias, mean, variance) if a is not None]
         if any(a.shape != (size,) for a in given):
             raise ReadError(f"statistics must have one entry per channel ({size}), not {[a.shape for a in given]}.")
+        if self._shapes_only:
+            return
         factors, shifts, rounded = [], [], False
         for k in range(size):
             below, exact = square_root(self.number(variance[k]) + epsilon)
@@ -403,13 +438,14 @@ class Trace:
             if not np.isfinite(flat).all():
                 raise InexactError("numbers must be finite; replace NaN and infinite values first.")
             return flat.astype(np.float64)
-        return [to_fraction(value, self.policy) for value in flat]
+        if flat.dtype.kind == "O":
+            return list(flat)  # Fractions of ours
+        distinct, place = np.unique(flat, return_inverse=True)
+        exact = [to_fraction(value, self.policy) for value in distinct]
+        return [exact[k] for k in place.ravel().tolist()]
 
     def matrix(self, table: Array) -> ExactMatrix:
         """Return a table as an exact matrix."""
         if table.dtype.kind == "f" and self.policy == "exact":
             return ExactMatrix(np.ascontiguousarray(table))
         return ExactMatrix([list(row) for row in table], self.policy)
-
-    def _column(self, flat: Array) -> ExactMatrix:
-        return self.matrix(flat.reshape(-1, 1))

@@ -157,7 +157,7 @@ INPUT = layer("InputLayer", batch_shape=[None, 4])
         (sequential(layer("Lambda", function="evil")), NotSupportedError, "layer 0: the layer Lambda is not supported"),
         (sequential({**INPUT, "module": "os"}), NotSupportedError, "the layer InputLayer is not supported"),
         (sequential(INPUT, layer("Dense", units=10**12)), BudgetError, "layer 1: a size must have at most"),
-        (sequential(INPUT, *[layer("Dense", units=2**17)] * 2), BudgetError, "weights must have at most"),
+        (sequential(INPUT, *[layer("Dense", units=2**15)] * 2), BudgetError, "weights must have at most"),
         (sequential(INPUT, layer("Dense", units="3")), ReadError, "sizes must be whole numbers, not '3'"),
         (sequential(INPUT, 3), ReadError, "layer 1: must have a class and a configuration"),
         (sequential(INPUT, layer("Dense", units=-1)), ReadError, "whole numbers"),
