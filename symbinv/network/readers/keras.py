@@ -25,7 +25,7 @@ from symbinv.network.network import Network
 from symbinv.network.readers import keras_file, limits
 from symbinv.network.readers.named import indexed, named
 from symbinv.network.readers.rational import objects, square_root
-from symbinv.network.readers.reference import TOLERANCES, check_parity
+from symbinv.network.readers.reference import UNITS, check_parity
 from symbinv.network.readers.source import place, show
 from symbinv.network.readers.trace import Trace
 from symbinv.network.readers.windows import Window, same_padding
@@ -81,7 +81,8 @@ def read_sequential(model: Any, *, policy: Policy = "exact", check: bool = True)
         tuple(dict.fromkeys(trace.notes)),
     )
     if check and not isinstance(policy, Rationalize):
-        precision = TOLERANCES.get(str(getattr(model, "compute_dtype", "")), TOLERANCES["float16"])
+        computed = str(getattr(model, "compute_dtype", ""))
+        precision = computed if computed in UNITS else "float16"
         network = replace(
             network, notes=(*network.notes, check_parity(network, _runner(model, shape), precision, "keras"))
         )

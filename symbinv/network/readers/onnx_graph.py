@@ -18,7 +18,7 @@ from symbinv.network.readers.source import show
 from symbinv.network.readers.trace import TouchesBatchError, Trace
 
 _MAX_NODES = 20_000
-_OPSETS = range(7, 27)
+_OPSETS = range(7, 29)
 
 
 class Graph:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from symbinv.network.network import Network
 from symbinv.network.readers.onnx_graph import Graph
-from symbinv.network.readers.reference import TOLERANCES, check_parity
+from symbinv.network.readers.reference import check_parity
 from symbinv.network.readers.source import show
 
 Array = NDArray[Any]
@@ -34,7 +34,7 @@ def check_runtime(network: Network, model: Any, graph: Graph, path: Path | None)
         except Exception as error:  # a runtime that cannot run the model says nothing about what was read
             reasons.append(f"{name} cannot run it: {show(str(error), 120)}")
             continue
-        note = check_parity(network, run, TOLERANCES[graph.type_name], name)
+        note = check_parity(network, run, graph.type_name, name)
         return replace(network, notes=(*network.notes, note))
     return replace(network, notes=(*network.notes, "; ".join(["not checked against a runtime", *reasons])))
 

@@ -21,7 +21,7 @@ from symbinv.network.activation import ACTIVATIONS, activation
 from symbinv.network.network import Network
 from symbinv.network.readers import limits
 from symbinv.network.readers.rational import objects
-from symbinv.network.readers.reference import TOLERANCES, check_parity
+from symbinv.network.readers.reference import check_parity
 from symbinv.network.readers.source import place, show
 from symbinv.network.readers.trace import Trace
 
@@ -86,7 +86,7 @@ def _read(scalers: list[Any], mlp: Any, model: Any, policy: Policy, check: bool)
         tuple(trace.notes),
     )
     if check and not isinstance(policy, Rationalize):
-        precision = TOLERANCES[np.result_type(*coefs).name]
+        precision = np.result_type(*coefs).name
         note = check_parity(network, _runner(model, mlp), precision, "scikit-learn", _points(scalers, network))
         network = replace(network, notes=(*network.notes, note))
     return network

@@ -513,7 +513,7 @@ REFUSED = {
     "branch": (branch(), NotSupportedError, "take the same value 'a'; branches are not read"),
     "cycle": (cycle(), ReadError, "the graph must have no cycle"),
     "domain": (custom(), NotSupportedError, "node 1 'mine' (Relu): operators of the domain 'com.example'"),
-    "old opset": (opset(6), NotSupportedError, "must lie between 7 and 26, not 6"),
+    "old opset": (opset(6), NotSupportedError, "must lie between 7 and 28, not 6"),
     "new opset": (opset(99), NotSupportedError, "not 99"),
     "integer input": (integers(), NotSupportedError, "must hold floats of 16 to 64 bits, not ONNX's type 7"),
     "operator": (
