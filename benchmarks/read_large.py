@@ -27,16 +27,12 @@ def main():
                 began = time.perf_counter()
                 network = load(path, check=check)
                 taken = time.perf_counter() - began
-                held = all(
-                    layer.weights._doubles is not None and layer.weights._rational is None for layer in network.layers
-                )
-                print(
-                    f"{path.name:12} check={check!s:5} {network.sizes} {taken:.3f} s, weights held as doubles only: {held}"
-                )
+                held = all(x.weights._doubles is not None and x.weights._rational is None for x in network.layers)
+                print(f"{path.name:9} check={check!s:5} {network.sizes} {taken:.3f} s, held as doubles only: {held}")
 
 
 def onnx_files(base, pairs):
-    """The same network as ONNX, and a convolutional one."""
+    """The same network as ONNX, in float32."""
     try:
         from tests.network.readers.models import chain
     except ImportError:

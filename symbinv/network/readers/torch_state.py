@@ -4,7 +4,9 @@ A state dict holds weights and no activations: say them (`activations=`, one per
 module they belong to (`model=`). Files are opened with `weights_only=True` and in no other way.
 """
 
+import io
 import warnings
+import zipfile
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -72,8 +74,7 @@ def read_state_dict(
 
 def _open(path: Path) -> Mapping[str, Any]:
     torch = import_torch()
-    data = read_bytes(path)
-    del data  # refuses what is no file or too large, before torch sees it
+    _check_archive(read_bytes(path))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -81,7 +82,7 @@ def _open(path: Path) -> Mapping[str, Any]:
     except Exception as error:  # torch documents no class of errors for damaged files
         raise ReadError(
             "must be a state dict that torch opens with weights_only=True, not a pickled module or a damaged file; "
-            f"torch says: {show(str(error).splitlines()[0] if str(error) else type(error).__name__, 120)}"
+            f"torch says: {show((str(error)[:500].splitlines() or [type(error).__name__])[0], 120)}"
         ) from error
     for key in ("state_dict", "model_state_dict"):
         if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
@@ -89,6 +90,18 @@ def _open(path: Path) -> Mapping[str, Any]:
     if not isinstance(state, Mapping) or not all(isinstance(k, str) and hasattr(v, "detach") for k, v in state.items()):
         raise ReadError("must hold a state dict, names with tensors.")
     return state
+
+
+def _check_archive(data: bytes) -> None:
+    """Refuse an archive that torch does not write: it stores members as they are, so none can grow when opened."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError, KeyError, OverflowError):
+        return  # the older format, or damaged: torch tells
+    for member in members:
+        if member.compress_type != zipfile.ZIP_STORED or member.file_size > len(data):
+            raise ReadError(f"must be stored as torch.save does, not compressed: {show(member.filename, 60)!r}.")
 
 
 def _linear_pairs(state: Mapping[str, Any]) -> list[tuple[str, Array, Array | None]]:

@@ -32,7 +32,7 @@ def narrow(network, weights, biases, dtype):
     return run
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.sampled_from(["float32", "float64"]), st.booleans())
 def test_a_runtime_of_lower_precision_is_never_taken_for_another_map(seed, depth, dtype, softmax):
     network, weights, biases = random_network(seed, depth, dtype, "softmax" if softmax else "identity")

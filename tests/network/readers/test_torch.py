@@ -1,6 +1,7 @@
 import json
 import pickle
 import warnings
+import zipfile
 from fractions import Fraction
 
 import numpy as np
@@ -177,6 +178,13 @@ def test_a_pickled_module_is_refused_and_not_run(tmp_path):
         with pytest.raises(ReadError, match=r"weights_only=True, not a pickled module"):
             load(tmp_path / name, activations=["relu"])
     assert not (tmp_path / "exploded").exists()
+
+
+def test_a_compressed_archive_is_refused_before_torch_opens_it(tmp_path):
+    with zipfile.ZipFile(tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data/0", bytes(10**7))
+    with pytest.raises(ReadError, match=r"must be stored as torch.save does, not compressed: 'archive/data/0'"):
+        load(tmp_path / "bomb.pt", activations=["relu"])
 
 
 @pytest.mark.parametrize(
