@@ -22,6 +22,8 @@ from symbinv.inverse.invert import Inverse, invert
 from symbinv.inverse.verdict import Empty, NonEmpty, Unknown
 from symbinv.network.activation import ACTIVATIONS, Activation, activation
 from symbinv.network.network import Layer, Network
+from symbinv.network.readers.arrays import save
+from symbinv.network.readers.load import load
 from symbinv.sampler.compile import Sampler, compile_sampler
 from symbinv.sampler.samples import Samples, load_samples
 
@@ -52,8 +54,10 @@ __all__ = [
     "activation",
     "compile_sampler",
     "invert",
+    "load",
     "load_samples",
     "rationalize",
     "reduce_rows",
+    "save",
     "solve_fiber",
 ]

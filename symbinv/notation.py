@@ -109,13 +109,13 @@ def latex_symbol(name: str) -> str:
 
     Example:
         >>> print(latex_symbol("x_3"), latex_symbol("w^{(1)}_{22}"), latex_symbol("x);import os"))
-        x_3 w^{(1)}_{22} \mathtt{x);import os}
+        x_{3} w^{(1)}_{22} \mathtt{x);import os}
     """
     if is_safe(name):
         letters = re.match(r"[A-Za-z]+", name)
         head = letters.group() if letters else ""
-        rest = name[len(head) :]
+        rest = re.sub(r"_(\d+|[A-Za-z])", r"_{\1}", name[len(head) :])
         if _GREEK.fullmatch(head.lower()):
             return f"\\{head}{rest}"
-        return name if len(head) == 1 else f"\\mathrm{{{head}}}{rest}"
+        return head + rest if len(head) == 1 else f"\\mathrm{{{head}}}{rest}"
     return f"\\mathtt{{{latex_text(name)}}}"

@@ -1,10 +1,11 @@
 """ExactMatrix: the one matrix type of the library, over the rationals or over symbols.
 
-A matrix holds one of three forms and converts on demand:
+A matrix holds one of four forms and converts on demand:
 
 * doubles, which are exact rationals already (a network read from a file stays in this form, so that
   `to_numpy` costs nothing and no object per weight exists until one is asked for);
 * FLINT's `fmpq_mat`, in which all exact arithmetic is done;
+* its non-zero entries alone (`SparseForm`), for convolutions, pools and reshapes;
 * SymPy expressions, where an entry is not a rational number.
 
 FLINT's own `fmpq_mat.rref` clears the denominators row by row and eliminates over the integers,
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from symbinv.errors import InexactError, ShapeError
 from symbinv.exact.policy import Policy, check_policy, to_fraction
+from symbinv.exact.sparse import SparseForm
 
 Entry = int | Fraction | sympy.Expr
 
@@ -44,11 +46,12 @@ class ExactMatrix:
         ((2, 2), 1/2, 9)
     """
 
-    __slots__ = ("_doubles", "_rational", "_symbolic", "shape")
+    __slots__ = ("_doubles", "_rational", "_sparse", "_symbolic", "shape")
 
     shape: tuple[int, int]
     _doubles: NDArray[np.float64] | None
     _rational: fmpq_mat | None
+    _sparse: SparseForm | None
     _symbolic: sympy.ImmutableDenseMatrix | None
 
     def __init__(self, rows: Any, policy: Policy = "exact") -> None:
@@ -89,9 +92,10 @@ class ExactMatrix:
         doubles: NDArray[np.float64] | None = None,
         rational: fmpq_mat | None = None,
         symbolic: sympy.ImmutableDenseMatrix | None = None,
+        sparse: SparseForm | None = None,
     ) -> None:
         self.shape = (shape[0], shape[1])
-        self._doubles, self._rational, self._symbolic = doubles, rational, symbolic
+        self._doubles, self._rational, self._symbolic, self._sparse = doubles, rational, symbolic, sparse
 
     # -- construction -----------------------------------------------------------------------------
 
@@ -100,6 +104,30 @@ class ExactMatrix:
         """Wrap an fmpq_mat; for code inside `exact/`."""
         result = cls.__new__(cls)
         result._set((rational.nrows(), rational.ncols()), rational=rational)
+        return result
+
+    @classmethod
+    def from_entries(cls, shape: tuple[int, int], rows: Any, columns: Any, values: Any) -> Self:
+        """Return a sparse matrix with values[k] at (rows[k], columns[k]); entries at one place are added.
+
+        Args:
+            shape: The numbers of rows and columns.
+            rows, columns: The places, sequences of integers.
+            values: An array of floats, which are taken exactly, or a sequence of Fractions.
+
+        Example:
+            >>> m = ExactMatrix.from_entries((2, 3), [0, 1], [2, 0], np.array([0.5, 3.0]))
+            >>> m.to_sympy(), m.nonzeros
+            (Matrix([
+            [0, 0, 1/2],
+            [3, 0,   0]]), 2)
+        """
+        return cls._from_sparse(SparseForm.build(shape, rows, columns, values))
+
+    @classmethod
+    def _from_sparse(cls, sparse: SparseForm) -> Self:
+        result = cls.__new__(cls)
+        result._set(sparse.shape, sparse=sparse)
         return result
 
     @classmethod
@@ -144,8 +172,20 @@ class ExactMatrix:
         return self._symbolic is None
 
     @property
+    def is_sparse(self) -> bool:
+        """Whether only the non-zero entries are held."""
+        return self._sparse is not None
+
+    @property
+    def nonzeros(self) -> int:
+        """The number of entries that are held: the non-zero ones of a sparse matrix, else all."""
+        return len(self._sparse.places) if self._sparse is not None else self.rows * self.columns
+
+    @property
     def flint(self) -> fmpq_mat:
         """The matrix as FLINT holds it; for code inside `exact/`."""
+        if self._rational is None and self._sparse is not None:
+            self._rational = self._sparse.to_flint()
         if self._rational is None:
             if self._doubles is None:
                 raise InexactError("a matrix of rational numbers is needed, not one with symbols.")
@@ -163,6 +203,8 @@ class ExactMatrix:
         """Return one rational entry as a Fraction."""
         if self._rational is None and self._doubles is not None:
             return Fraction(*float(self._doubles[row, column]).as_integer_ratio())
+        if self._sparse is not None:
+            return self._sparse.entry(row, column)
         value = self.flint[row, column]
         return Fraction(int(value.p), int(value.q))
 
@@ -181,6 +223,8 @@ class ExactMatrix:
         """Return the entries rounded once, each to the nearest double, shape (rows, columns)."""
         if self._doubles is not None:
             return self._doubles
+        if self._sparse is not None:
+            return self._sparse.to_numpy(_nearest_double)
         flat = [_nearest_double(v) for v in self.flint.entries()]
         return np.array(flat, dtype=np.float64).reshape(self.shape)
 
@@ -197,6 +241,8 @@ class ExactMatrix:
     def _rational_is_zero(self) -> bool:
         if self._doubles is not None:
             return not self._doubles.any()
+        if self._sparse is not None:
+            return self._sparse.places.size == 0
         return not any(self.flint.entries())
 
     def __eq__(self, other: object) -> bool:
@@ -206,6 +252,8 @@ class ExactMatrix:
             return bool(self.to_sympy() == other.to_sympy())
         if self._doubles is not None and other._doubles is not None:
             return bool((self._doubles == other._doubles).all())
+        if self._sparse is not None and other._sparse is not None:
+            return self._sparse.equals(other._sparse)
         return bool(self.flint == other.flint)
 
     __hash__ = None  # type: ignore[assignment]  # equal matrices may be held in different forms
@@ -220,17 +268,33 @@ class ExactMatrix:
         if self.columns != other.rows:
             raise ShapeError(f"factors must fit, not {self.rows}x{self.columns} and {other.rows}x{other.columns}.")
         if self.is_rational and other.is_rational:
-            return ExactMatrix.from_flint(self.flint * other.flint)
+            product = self._sparse_product(other)
+            return ExactMatrix.from_flint(self.flint * other.flint) if product is None else product
         return ExactMatrix(self.to_sympy() * other.to_sympy())
+
+    def _sparse_product(self, other: "ExactMatrix") -> "ExactMatrix | None":
+        if self._sparse is not None and other._sparse is not None:
+            return ExactMatrix._from_sparse(self._sparse.times(other._sparse))
+        if self._sparse is not None:
+            return ExactMatrix.from_flint(self._sparse.times_dense(other.flint))
+        if other._sparse is None:
+            return None
+        if self._doubles is not None and (moved := other._sparse.moved_columns(self._doubles)) is not None:
+            return ExactMatrix(moved)
+        return ExactMatrix.from_flint(other._sparse.transposed().times_dense(self.flint.transpose()).transpose())
 
     def __add__(self, other: "ExactMatrix") -> "ExactMatrix":
         self._same_shape(other)
+        if self._sparse is not None and other._sparse is not None:
+            return ExactMatrix._from_sparse(self._sparse.plus(other._sparse))
         if self.is_rational and other.is_rational:
             return ExactMatrix.from_flint(self.flint + other.flint)
         return ExactMatrix(self.to_sympy() + other.to_sympy())
 
     def __sub__(self, other: "ExactMatrix") -> "ExactMatrix":
         self._same_shape(other)
+        if self._sparse is not None and other._sparse is not None:
+            return ExactMatrix._from_sparse(self._sparse.plus(other._sparse.scaled(_fmpq(Fraction(-1)))))
         if self.is_rational and other.is_rational:
             return ExactMatrix.from_flint(self.flint - other.flint)
         return ExactMatrix(self.to_sympy() - other.to_sympy())
@@ -240,6 +304,8 @@ class ExactMatrix:
 
     def scaled(self, factor: Fraction) -> "ExactMatrix":
         """Return the matrix times a rational number."""
+        if self._sparse is not None:
+            return ExactMatrix._from_sparse(self._sparse.scaled(_fmpq(factor)))
         if self.is_rational:
             return ExactMatrix.from_flint(self.flint * _fmpq(factor))
         return ExactMatrix(self.to_sympy() * sympy.Rational(factor.numerator, factor.denominator))
@@ -253,12 +319,16 @@ class ExactMatrix:
         """The transpose."""
         if self._symbolic is not None:
             return ExactMatrix(self._symbolic.T)
+        if self._sparse is not None:
+            return ExactMatrix._from_sparse(self._sparse.transposed())
         return ExactMatrix.from_flint(self.flint.transpose())
 
     def select(self, rows: Sequence[int] | None = None, columns: Sequence[int] | None = None) -> "ExactMatrix":
         """Return the sub-matrix of the given rows and columns, in the given order (None: all)."""
         i = range(self.rows) if rows is None else rows
         j = range(self.columns) if columns is None else columns
+        if self._sparse is not None:
+            return ExactMatrix._from_sparse(self._sparse.select(i, j))
         if self._doubles is not None and len(i) and len(j):
             return ExactMatrix(self._doubles[np.ix_(list(i), list(j))])
         if self._symbolic is not None:

@@ -1,0 +1,86 @@
+"""Files as bytes: what is read, within limits; what is written, whole or not at all."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from symbinv.errors import BudgetError, ReadError, SymbinvError
+from symbinv.network.readers import limits
+
+
+def show(text: object, length: int = 160) -> str:
+    r"""Return a foreign name so that it prints on one line: control characters escaped, cut when long.
+
+    Example:
+        >>> show("a\nb\x1b[31m")
+        'a\\nb\\x1b[31m'
+    """
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in str(text))
+    return shown if len(shown) <= length else shown[: length - 3] + "..."
+
+
+@contextmanager
+def place(name: object) -> Iterator[None]:
+    """Put `name` in front of the message of every error of ours that leaves the block."""
+    try:
+        yield
+    except SymbinvError as error:
+        raise type(error)(f"{show(name)}: {error}") from error
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a regular file of at most `limits.MAX_BYTES` bytes.
+
+    Raises:
+        ReadError: Where there is no such file, or it cannot be read.
+        BudgetError: Where it is too large.
+    """
+    try:
+        if not path.exists():
+            raise ReadError("there is no such file.")
+        if not path.is_file():
+            raise ReadError("a file is needed, not a folder, pipe or device.")
+        with path.open("rb") as stream:
+            data = stream.read(limits.MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise ReadError(f"cannot be read: {error}.") from error
+    if len(data) > limits.MAX_BYTES:
+        raise BudgetError(
+            f"a file must have at most {limits.MAX_BYTES} bytes, not more; to read it all the same, raise "
+            "symbinv.network.readers.limits.MAX_BYTES."
+        )
+    if not data:
+        raise ReadError("the file is empty.")
+    return data
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all: a temporary file beside it, fsync, then a rename over it.
+
+    Raises:
+        ReadError: Where the file cannot be written; an existing one is then unchanged.
+    """
+    temporary = ""
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=".symbinv-", dir=path.parent or Path())
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        _copy_mode(path, temporary)
+        Path(temporary).replace(path)
+    except (OSError, ValueError) as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        raise ReadError(f"{show(path)}: cannot be written: {error}.") from error
+
+
+def _copy_mode(path: Path, temporary: str) -> None:
+    if path.exists():
+        Path(temporary).chmod(path.stat().st_mode & 0o777)
+        return
+    mask = os.umask(0)
+    os.umask(mask)
+    Path(temporary).chmod(0o666 & ~mask)

@@ -1,0 +1,84 @@
+"""Results as plain data for machines: what `--json` prints."""
+
+from typing import Any
+
+import sympy
+
+from symbinv.inverse.invert import Inverse
+from symbinv.inverse.verdict import Empty, NonEmpty, Unknown, Verdict
+from symbinv.network.network import Network
+from symbinv.presentation.text import domain_lines, layer_rows, network_rows
+from symbinv.sampler.samples import Samples
+
+
+def network_record(network: Network) -> dict[str, Any]:
+    """Return sizes, layers, names, box and notes of a network."""
+    return {
+        "sizes": list(network.sizes),
+        "layers": network_rows(network),
+        "input_names": list(network.input_names),
+        "output_names": list(network.output_names),
+        "box": None if network.box is None else [[str(low), str(high)] for low, high in network.box.fractions()],
+        "notes": list(network.notes),
+    }
+
+
+def inverse_record(inverse: Inverse) -> dict[str, Any]:
+    """Return the layer table, free variables, conditions, domain and verdict of an inverse."""
+    return {
+        "sizes": list(inverse.network.sizes),
+        "target": [str(v) for v in inverse.target],
+        "layers": layer_rows(inverse),
+        "free_variables": [str(s) for s in inverse.free_variables],
+        "conditions": [str(c) for c in inverse.conditions],
+        "assumptions": [str(a) for a in inverse.assumptions],
+        "domain": domain_lines(inverse),
+        "dimension": inverse.dimension,
+        "dimension_claim": inverse.dimension_claim,
+        "verdict": verdict_record(inverse.verdict),
+        "notes": list(inverse.notes),
+    }
+
+
+def verdict_record(verdict: Verdict) -> dict[str, Any]:
+    """Return a verdict with its evidence in short."""
+    match verdict:
+        case Empty():
+            return {
+                "kind": "empty",
+                "claim": verdict.claim,
+                "reason": verdict.reason,
+                "layer": verdict.layer,
+                "nearest": verdict.nearest,
+            }
+        case NonEmpty():
+            return {
+                "kind": "non-empty",
+                "claim": verdict.claim,
+                "witness": [float(v) for v in verdict.witness],
+                "exact_witness": [str(v) for v in verdict.witness if isinstance(v, sympy.Expr)],
+                "residual": verdict.residual,
+                "radius": verdict.radius,
+            }
+        case Unknown():
+            return {"kind": "unknown", "reason": verdict.reason}
+
+
+def samples_record(samples: Samples) -> dict[str, Any]:
+    """Return the report of a draw and what is common to its points."""
+    report = samples.report
+    return {
+        "method": report.method,
+        "law": report.law,
+        "measure": report.measure,
+        "drawn": report.drawn,
+        "valid": report.valid,
+        "lost": {str(layer): count for layer, count in report.lost.items()},
+        "ranges": {name: list(ends) for name, ends in report.ranges.items()},
+        "seed": report.seed,
+        "notes": list(report.notes),
+        "points": len(samples),
+        "largest_residual": float(samples.residual.max()) if len(samples) else None,
+        "r_hat": None if report.r_hat is None else float(report.r_hat.max(initial=0.0)),
+        "ess": None if report.ess is None else float(report.ess.min()),
+    }

@@ -1,0 +1,205 @@
+"""to_text: an inverse as plain text, the layer table first, then conditions and the verdict."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import sympy
+
+from symbinv.exact.interval import Interval
+from symbinv.inverse.invert import Inverse
+from symbinv.inverse.layer import LayerInverse
+from symbinv.inverse.verdict import Empty, NonEmpty
+from symbinv.network.network import Network
+
+COLUMNS = (
+    "layer",
+    "shape",
+    "rank",
+    "pivots",
+    "free variables",
+    "conditions",
+    "activation",
+    "condition number",
+    "degrees of freedom",
+)
+SHORT = 60
+
+
+def to_text(inverse: Inverse) -> str:
+    """Return the layer table, conditions, domain and verdict of an inverse.
+
+    Example:
+        >>> from symbinv.network.network import Network
+        >>> from symbinv.inverse.invert import invert
+        >>> network = Network.from_arrays([[[1, 2, 3], [2, 5, 7]]], [[0, 0]], ["sigmoid"])
+        >>> print(to_text(invert(network, ["0.8", "0.2"])))
+        layer  shape  rank  pivots    free variables  conditions  activation  condition number  degrees of freedom
+            1  2x3       2  x_1, x_2  x_3             0           sigmoid     53.1              1
+        <BLANKLINE>
+        target: (4/5, 1/5)
+        free variables: x_3
+        dimension: 1 (exact)
+        verdict: not empty (exact); an input that produces the target: (9.70406, -4.15888, 0)
+    """
+    rows = [list(COLUMNS), *([str(v) for v in row.values()] for row in layer_rows(inverse))]
+    lines = [*_align(rows), "", f"target: {_tuple(inverse.target)}"]
+    lines.append(f"free variables: {', '.join(runs(inverse.free_variables)) or 'none'}")
+    lines += _listed("conditions that must vanish", [str(c) for c in inverse.conditions])
+    lines += _listed("assumed non-zero", [str(a) for a in inverse.assumptions])
+    lines += _listed("domain", domain_lines(inverse))
+    lines.append(f"dimension: {inverse.dimension if inverse.dimension >= 0 else 'empty'} ({inverse.dimension_claim})")
+    lines.append(f"verdict: {verdict_text(inverse)}")
+    lines += [f"note: {note}" for note in inverse.notes]
+    return "\n".join(lines)
+
+
+def layer_rows(inverse: Inverse) -> list[dict[str, Any]]:
+    """Return the layer table, one dictionary a layer, first layer first."""
+    return [_row(step) for step in reversed(inverse.steps)]
+
+
+def _row(step: LayerInverse) -> dict[str, Any]:
+    reduction = step.reduction
+    m, n = reduction.matrix.shape
+    values = (
+        step.index,
+        f"{m}x{n}",
+        reduction.rank,
+        ", ".join(runs(step.pivot_variables)) or "-",
+        ", ".join(runs(step.free_variables)) or "-",
+        m - reduction.rank,
+        step.activation.label,
+        condition_number(step.weights),
+        reduction.nullity,
+    )
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+def condition_number(weights: Any) -> str:
+    """Return a matrix's condition number to three digits, "-" for symbols and zero matrices."""
+    if not weights.is_rational:
+        return "-"
+    singular = np.linalg.svd(weights.to_numpy(), compute_uv=False)
+    if not len(singular) or singular[0] == 0:
+        return "-"
+    smallest = singular[-1]
+    return "inf" if smallest == 0 else f"{singular[0] / smallest:.3g}"
+
+
+def network_rows(network: Network) -> list[dict[str, Any]]:
+    """Return shape, rank and activation of each layer of a network, for `inspect`."""
+    rows = []
+    for index, layer in enumerate(network.layers, start=1):
+        m, n = layer.weights.shape
+        rank = layer.weights.rank() if layer.is_rational else min(m, n)
+        rows.append(
+            {
+                "layer": index,
+                "shape": f"{m}x{n}",
+                "rank": rank,
+                "activation": layer.activation.label,
+                "condition number": condition_number(layer.weights),
+                "nullity": n - rank,
+            }
+        )
+    return rows
+
+
+def table_text(rows: Sequence[dict[str, Any]]) -> str:
+    """Return rows of equal keys as an aligned table."""
+    if not rows:
+        return ""
+    return "\n".join(_align([list(rows[0]), *([str(v) for v in row.values()] for row in rows)]))
+
+
+def verdict_text(inverse: Inverse) -> str:
+    """Return the verdict as one line."""
+    verdict = inverse.verdict
+    if isinstance(verdict, Empty):
+        near = "" if verdict.nearest is None else f" The nearest attainable target is about {verdict.nearest:.3g} away."
+        if verdict.nearest == 0:
+            near = " Targets as near as one likes are attainable."
+        return f"empty ({verdict.claim}): {verdict.reason}{near}"
+    if isinstance(verdict, NonEmpty):
+        point = ", ".join(f"{float(v):.6g}" for v in verdict.witness)
+        return f"not empty ({verdict.claim}); an input that produces the target: ({point})"
+    return f"unknown: {verdict.reason}"
+
+
+def domain_lines(inverse: Inverse) -> list[str]:
+    """Return the domain, equal intervals of one layer put together."""
+    lines = []
+    for step in inverse.steps:
+        groups: dict[Interval, list[sympy.Symbol]] = {}
+        for name, interval in zip(step.unknowns, step.images, strict=False):
+            if interval.lower is not None or interval.upper is not None:
+                groups.setdefault(interval, []).append(name)
+        lines += [f"{', '.join(runs(names))} in {_interval(interval)}" for interval, names in groups.items()]
+        lines += [_short(str(r)) for r in step.inequalities]
+    return lines
+
+
+def runs(names: Sequence[sympy.Symbol]) -> list[str]:
+    """Return symbols with consecutive indices put together: x_1, ..., x_32.
+
+    Example:
+        >>> runs(sympy.symbols("x_1 x_2 x_3 x_4 c"))
+        ['x_1..x_4', 'c']
+    """
+    grouped: list[list[tuple[str, int | None, str]]] = []
+    for symbol in names:
+        found = re.fullmatch(r"(.*_)(\d+)", symbol.name)
+        stem, index = (found.group(1), int(found.group(2))) if found else (symbol.name, None)
+        last = grouped[-1][-1] if grouped else None
+        if last and index is not None and last[0] == stem and last[1] == index - 1:
+            grouped[-1].append((stem, index, symbol.name))
+        else:
+            grouped.append([(stem, index, symbol.name)])
+    result = []
+    for group in grouped:
+        labels = [name for *_, name in group]
+        result += labels if len(labels) < 3 else [f"{labels[0]}..{labels[-1]}"]
+    return result
+
+
+def _listed(title: str, items: Sequence[str], limit: int = 12) -> list[str]:
+    if not items:
+        return []
+    shown = [_short(i) for i in items[:limit]]
+    if len(items) > limit:
+        shown.append(f"... and {len(items) - limit} more")
+    return [f"{title}:", *(f"  {i}" for i in shown)]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 2 * SHORT else f"{text[: 2 * SHORT]} ..."
+
+
+def _interval(interval: Interval) -> str:
+    ends = [
+        "-oo" if interval.lower is None else _number(sympy.Rational(interval.lower)),
+        "oo" if interval.upper is None else _number(sympy.Rational(interval.upper)),
+    ]
+    return f"{'(' if interval.open_lower else '['}{ends[0]}, {ends[1]}{')' if interval.open_upper else ']'}"
+
+
+def _number(value: sympy.Expr) -> str:
+    text = str(value)
+    return text if len(text) <= 12 or not value.is_number else f"≈{float(value):.6g}"
+
+
+def _tuple(values: Sequence[sympy.Expr]) -> str:
+    shown = [_number(v) for v in values[:12]]
+    return f"({', '.join(shown)}{', ...' if len(values) > 12 else ''})"
+
+
+def _align(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[j]) for row in rows) for j in range(len(rows[0]))]
+    numeric = [all(re.fullmatch(r"\d+", row[j]) for row in rows[1:]) and j in (0, 2) for j in range(len(widths))]
+    lines = []
+    for row in rows:
+        cells = [c.rjust(w) if right else c.ljust(w) for c, w, right in zip(row, widths, numeric, strict=True)]
+        lines.append("  ".join(cells).rstrip())
+    return lines
