@@ -21,6 +21,7 @@ Columns = NDArray[np.intp]
 Side = tuple[int, int]  # column, and -1 where z <= 0 is wanted, 1 where z > 0 is
 
 LIMIT = 2048
+NEAR = 16
 
 
 @dataclass(eq=False)
@@ -86,11 +87,44 @@ class Search:
     visited: int = 0
     closed: int = 0
     splits: int = 0
+    center: NDArray[np.float64] | None = None
 
     def run(self) -> Iterator[list[Found]]:
         """Yield cells as they are found, a list a round (often empty), until nothing is left."""
         while self.stack:
-            yield self._step(self.stack.pop())
+            yield self._step(self.stack.pop() if self.center is None else self._nearest())
+
+    def _nearest(self) -> Batch:
+        """Take the batch with the cell nearest to the center, and leave its farther cells for later."""
+        assert self.center is not None
+        distances = [self._distances(batch) for batch in self.stack]
+        chosen = min(range(len(self.stack)), key=lambda i: float(distances[i].min()))
+        batch, distance = self.stack.pop(chosen), distances[chosen]
+        order = np.argsort(distance, kind="stable")
+        near, far = order[:NEAR], order[NEAR:]
+        if len(far):
+            self.stack.append(batch.take(sorted(far.tolist())))
+            batch = batch.take(sorted(near.tolist()))
+        return batch
+
+    def _distances(self, batch: Batch) -> NDArray[np.float64]:
+        """Return lower bounds on the distances of cells from the center, by their bounding boxes."""
+        assert self.center is not None
+        found = []
+        for piece in batch.pieces:
+            generators = [batch.pool.exact[i] for i in piece.ids]
+            points = np.array([[float(e) for e in self.frame.point(g)] for g in generators if g[0]])
+            rays = np.array([self.frame.image(g)[1:] for g in generators if not g[0]], dtype=object)
+            low, high = points.min(axis=0), points.max(axis=0)
+            if len(rays):
+                low = np.where((rays < 0).any(axis=0), -np.inf, low)
+                high = np.where((rays > 0).any(axis=0), np.inf, high)
+            for line in self.frame.lines:
+                seen = np.array([e != 0 for e in line])
+                low, high = np.where(seen, -np.inf, low), np.where(seen, np.inf, high)
+            gap = np.maximum(np.maximum(low - self.center, self.center - high), 0.0)
+            found.append(float(np.sqrt((gap * gap).sum())))
+        return np.array(found)
 
     def _step(self, batch: Batch) -> list[Found]:
         at_goal = self.goal is not None and batch.stage is self.goal.stage
@@ -123,7 +157,7 @@ class Search:
                 batch = self._pruned(batch, changed)
                 if not batch.pieces:
                     return found
-            if found or len(batch.pieces) > self.limit:
+            if found or len(batch.pieces) > self.limit or self.center is not None:
                 self._push(batch)
                 return found
 
@@ -167,7 +201,7 @@ class Search:
         for part in reversed(parts):
             new = batch.next_batch(part, above)
             new.settle()
-            if self.prune is not None:
+            if self.prune is not None and (self.goal is None or above is not self.goal.stage):
                 new = self._pruned(new, range(len(new.pieces)))
             if new.pieces:
                 self.stack.append(new)
@@ -204,7 +238,7 @@ def begin(
     batch = Batch(first, pool, pieces)
     batch.settle()
     search = Search(stages, goal, frame, tree, [], prune, limit)
-    if prune is not None:
+    if prune is not None and (goal is None or first is not goal.stage):
         batch = search._pruned(batch, range(len(pieces)))
     if batch.pieces:
         search.stack.append(batch)

@@ -92,6 +92,11 @@ class Stage:
         shift = kink.numerator * scale * below.scale
         return (row[0] * kink.denominator - shift, *(e * kink.denominator for e in row[1:]))
 
+    def outputs(self, below: "Linearization") -> list[tuple[Row, int]]:
+        """Return z as integer forms, each with its positive denominator."""
+        matrix, scale = self._integers
+        return [(row, scale * below.scale) for row in (matrix @ below.matrix).rows()]
+
     def above(self, below: "Linearization", pattern: Sequence[int]) -> "tuple[IntegerMatrix, int]":
         """Return the homogeneous map after this stage where every unit is on the given piece."""
         matrix, scale = self._integers
