@@ -387,6 +387,12 @@ def _continue(
     return Preimage(problem, joined, complete, search.closed, None if complete else search, tuple(rest))
 
 
+def find_all(problem: Problem) -> tuple[Search, list[tuple[Found, Cell]]]:
+    """Run a whole search with its tree kept; return it with what it found."""
+    search = start_search(problem, keep_tree=True)
+    return search, [(f, to_cell(problem, search, f)) for found in search.run() for f in found]
+
+
 def to_cell(problem: Problem, search: Search, found: Found) -> Cell:
     """Return a cell that a search found, with its pattern by layers and its affine map."""
     by_layer: list[tuple[int, ...] | None] = [None] * problem.network.depth

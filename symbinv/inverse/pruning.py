@@ -30,10 +30,12 @@ class Bound:
     """Why a cell was closed: the slopes of the undecided units, stage by stage from the cell's own.
 
     Attributes:
+        layer: The network's layer (from 1) before which the cell stands.
         slopes: One tuple per stage; None for a unit that the bounds show on one piece, else its
             slope times 256.
     """
 
+    layer: int
     slopes: tuple[tuple[int | None, ...], ...]
 
 
@@ -71,7 +73,7 @@ class Zonotopes:
         decided = batch.decided[list(rows)]
         if batch.stage is self.goal.stage:
             low, high = _range(values, error, noise, starts)
-            return self._verdicts(low, high, [])
+            return self._verdicts(low, high, batch.stage.layer, [])
         begin = next(i for i, s in enumerate(self.stages) if s is batch.stage)
         kept: list[NDArray[np.int16]] = []
         for position, stage in enumerate(self.stages[begin:], start=begin):
@@ -91,9 +93,9 @@ class Zonotopes:
             above = self.stages[position + 1] if position + 1 < len(self.stages) else self.goal.stage
             values, error, noise = _affine(above, values, error, noise, starts)
         low, high = _range(values, error, noise, starts)
-        return self._verdicts(low, high, kept)
+        return self._verdicts(low, high, batch.stage.layer, kept)
 
-    def _verdicts(self, low: Array, high: Array, kept: list[NDArray[np.int16]]) -> list[object | None]:
+    def _verdicts(self, low: Array, high: Array, layer: int, kept: list[NDArray[np.int16]]) -> list[object | None]:
         closed = np.ones(len(low), dtype=bool)
         for disjunct in self.goal.disjuncts:
             fails = np.zeros(len(low), dtype=bool)
@@ -101,11 +103,11 @@ class Zonotopes:
                 fails |= low[:, row] > 0 if side < 0 else high[:, row] < 0
             closed &= fails
         if not self.keep_slopes:
-            return [Bound(()) if c else None for c in closed.tolist()]
+            return [Bound(layer, ()) if c else None for c in closed.tolist()]
         reasons: list[object | None] = []
         for i, c in enumerate(closed.tolist()):
-            table = tuple(tuple(None if q == -32768 else q for q in layer[i].tolist()) for layer in kept) if c else ()
-            reasons.append(Bound(table) if c else None)
+            table = tuple(tuple(None if q == -32768 else q for q in part[i].tolist()) for part in kept) if c else ()
+            reasons.append(Bound(layer, table) if c else None)
         return reasons
 
 

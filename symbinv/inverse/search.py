@@ -210,6 +210,7 @@ class Search:
     def _found(self, batch: Batch, index: int) -> Found:
         piece = batch.pieces[index]
         generators = [batch.pool.exact[i] for i in piece.ids]
+        self.tree.close(piece.node, ("cell",))
         patterns = piece.map.patterns()
         if self.goal is None or batch.stage is not self.goal.stage:
             patterns = (*patterns, batch.patterns([index])[0])

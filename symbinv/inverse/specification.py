@@ -7,7 +7,7 @@ the decimal that is written.
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -18,7 +18,7 @@ import numpy as np
 from symbinv.errors import BudgetError, NotSupportedError, ReadError, ShapeError
 from symbinv.exact.policy import to_rational
 from symbinv.inverse.output_set import OutputSet
-from symbinv.inverse.preimage import Box, Preimage, pose, preimage
+from symbinv.inverse.preimage import Box, Preimage, Problem, pose, preimage
 from symbinv.network.network import Network
 from symbinv.polyhedra.polyhedron import HalfSpace, Polyhedron, Vector
 
@@ -64,6 +64,7 @@ class Answer:
         residual: How far the exact output misses the property: 0.
         float32_output: What the network gives there in float32.
         float32_residual: How far that misses the property.
+        problem: The network with the case that the witness satisfies.
         parts: The preimage of each case that was searched; where the status is unknown they can `proceed`.
     """
 
@@ -75,6 +76,7 @@ class Answer:
     float32_residual: float | None = None
     parts: tuple[Preimage, ...] = ()
     seconds: float = 0.0
+    problem: Problem | None = None
 
     def certificate(self) -> dict[str, Any]:
         """Return a proof as JSON data; see `symbinv.checker`."""
@@ -290,6 +292,8 @@ def answer(network: Network, specification: Specification, *, max_seconds: float
             f"not {specification.inputs} and {specification.outputs}."
         )
     started = time.monotonic()
+    if not specification.cases:
+        raise NotSupportedError("the property has no case with a possible input; it is unsat by its own assertions.")
     for case in specification.cases:
         guess = _try_samples(network, case)
         if guess is not None:
@@ -358,6 +362,7 @@ def _satisfied(network: Network, case: Case, x: Vector, parts: tuple[Preimage, .
         max(0.0, miss),
         parts,
         time.monotonic() - started,
+        pose(network, case.outputs, case.box),
     )
 
 
@@ -373,8 +378,3 @@ def replay_float32(network: Network, x: Sequence[float]) -> Any:
         a = np.asarray(layer.activation.numeric(z[None, :]), dtype=np.float32)[0]
     return a
 
-
-def cells_of(answer_: Answer) -> Iterator[Any]:
-    """Yield the cells that the search kept."""
-    for part in answer_.parts:
-        yield from part.cells

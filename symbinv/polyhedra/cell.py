@@ -162,6 +162,15 @@ class Cell:
             mean = [a + b for a, b in zip(mean, ray, strict=True)]
         return tuple(mean)
 
+    @cached_property
+    def short_point(self) -> Vector:
+        """A point of the cell with short entries where one lies near `interior_point`."""
+        for digits in (4, 12, 32):
+            short = tuple(Fraction(round(e * 2**digits), 2**digits) for e in self.interior_point)
+            if self.contains(short):
+                return short
+        return self.interior_point
+
     def contains(self, x: Sequence[Any]) -> bool:
         """Tell whether a point belongs to the cell, removed faces considered, exactly."""
         return self.polyhedron.contains(x)
