@@ -167,12 +167,23 @@ class SubstitutionChecked:
     Attributes:
         title: Whose solution it is.
         claimed: The equations unknown = expression.
-        residuals: Left side minus right side of each equation, simplified; all zero for a solution.
+        residuals: Left side minus right side of each equation after elimination; all zero for a solution.
     """
 
     title: str
     claimed: tuple[sympy.Eq, ...]
     residuals: tuple[sympy.Expr, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class GeneralElimination:
+    """Elimination and back-substitution for any m and n, in the indices (see derivation/general.py)."""
+
+    multiplier: sympy.Eq
+    entry: sympy.Eq
+    side: sympy.Eq
+    back: sympy.Eq
+    definitions: sympy.Expr
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,6 +211,7 @@ Step = (
     | ConditionsStated
     | DomainStated
     | SubstitutionChecked
+    | GeneralElimination
     | VerdictGiven
 )
 

@@ -19,6 +19,7 @@ from symbinv.derivation.steps import (
     ConditionsStated,
     Derivation,
     DomainStated,
+    GeneralElimination,
     LayerGiven,
     LayerSolved,
     NetworkGiven,
@@ -155,6 +156,8 @@ def _undone(step: ActivationUndone) -> str:
     if activation(step.activation).is_identity and not any(e.rhs.is_number for e in step.equations):
         return ""
     rows = _rows(_valued, step.equations)
+    if not rows:
+        return ""
     shift = ""
     if step.shift is not None:
         c = Printer().doprint(step.shift)
@@ -179,10 +182,12 @@ def _branches(step: BranchesTaken) -> str:
     if not step.constant_units:
         return f"Every unit is on a sloped piece of {latex_text(step.activation)}."
     units = ", ".join(str(i + 1) for i in step.constant_units)
-    text = (
-        f"Units {units} are on a constant piece of {latex_text(step.activation)}: their equations leave the linear "
-        "system and stay as inequalities on the unknowns:"
-    )
+    f = latex_text(step.activation)
+    if len(step.constant_units) == 1:
+        text = f"Unit {units} is on a constant piece of {f}: its equation leaves the linear system and stays"
+    else:
+        text = f"Units {units} are on a constant piece of {f}: their equations leave the linear system and stay"
+    text += " as inequalities on the unknowns:"
     return text + _align(_rows(lambda r: _relation(r, printer), step.inequalities))
 
 
@@ -341,15 +346,59 @@ def _domain(step: DomainStated) -> str:
 
 
 def _substituted(step: SubstitutionChecked) -> str:
-    printer = Printer()
+    printer = Printer(keep_order=True)
     claims = [_plain_equation(e, printer) for e in step.claimed]
-    residuals = [rf"\text{{equation }} {i + 1}: \quad & {printer.doprint(r)}" for i, r in enumerate(step.residuals)]
-    good = all(r == 0 for r in step.residuals)
-    ending = "nothing is left over" if good else "a residual is left over, so it is no solution"
+    solved = all(r == 0 for r in step.residuals)
+    ending = "nothing is left over" if solved else "a residual is left over, so they are no solution"
+    rows = [_residual_row(r, i) for i, r in enumerate(step.residuals)]
     return (
         f"\\subsection*{{{latex_text(step.title)}}}\n\n{_align(claims).lstrip()}\n"
-        f"Substituted into $W x - r$, {ending}:{_align(residuals)}"
+        f"Substituted into the rows after elimination, $U x - r'$, {ending}:{_align(rows)}"
     )
+
+
+def _residual_row(residual: sympy.Expr, row: int) -> str:
+    printer = Printer()
+    left = rf"(U x - r')_{{{row + 1}}}"
+    if residual.is_Mul or residual == 0:
+        return f"{left} &= {printer.doprint(residual)}"
+    return equation_lines(left, "=", terms_of(residual, printer))
+
+
+def _general(step: GeneralElimination) -> str:
+    printer = Printer()
+    start = _template("w", 0)
+    after = r"\left[\begin{array}{cccccc|c} w_{11} & w_{12} & \cdots & w_{1m} & \cdots & w_{1n} & r_{1} \\" + "\n"
+    after += r"0 & w^{(1)}_{22} & \cdots & w^{(1)}_{2m} & \cdots & w^{(1)}_{2n} & r^{(1)}_{2} \\" + "\n"
+    after += r"\vdots & & \ddots & \vdots & & \vdots & \vdots \\" + "\n"
+    after += r"0 & \cdots & 0 & w^{(m-1)}_{mm} & \cdots & w^{(m-1)}_{mn} & r^{(m-1)}_{m} \end{array}\right]"
+    ordered = Printer(keep_order=True)
+    rules = [_plain_equation(e, ordered) for e in (step.multiplier, step.entry, step.side)]
+    arrow = r"\xrightarrow{R_{i} - k_{ip}\,R_{p} \to R_{i}}"
+    back = _plain_equation(step.back, printer).replace(" &= ", " = ")
+    count = printer.doprint(step.definitions)
+    return (
+        "With $r_i = z_i - b_i$, the augmented matrix in the unknowns $(x_1, \\dots, x_n)$ is\n"
+        f"\\[\n{start}\n\\]\n"
+        "For $p = 1, \\dots, m-1$, as long as the pivot $w^{(p-1)}_{pp}$ is not zero, and for all $i > p$ and $j > p$, "
+        f"with $w^{{(0)}}_{{ij}} = w_{{ij}}$ and $r^{{(0)}}_{{i}} = r_{{i}}$,{_align(rules)}\n"
+        f"and every row below the pivot is operated on:\n\\[\n{arrow}\n\\]\nAfter step $m - 1$,\n\\[\n{after}\n\\]\n"
+        f"The variables $x_{{m+1}}, \\dots, x_n$ are free, and for $p = m, \\dots, 1$\n\\[\n{back}.\n\\]\n"
+        f"These are ${count}$ named definitions, the right side's included. "
+        r"Every pivot $w^{(p-1)}_{pp}$, $p = 1, \dots, m$, is assumed not to be zero; where one is, "
+        "rows are exchanged, and where a whole column below the diagonal is zero, its variable becomes free."
+    )
+
+
+def _template(letter: str, step: int) -> str:
+    above = f"^{{({step})}}" if step else ""
+    rows = [
+        rf"{letter}{above}_{{{i}1}} & {letter}{above}_{{{i}2}} & \cdots & {letter}{above}_{{{i}n}} & r_{{{i}}}"
+        for i in ("1", "2", "m")
+    ]
+    rows.insert(2, r"\vdots & \vdots & \ddots & \vdots & \vdots")
+    body = " \\\\\n".join(rows)
+    return rf"\left[\begin{{array}}{{cccc|c}} {body} \end{{array}}\right]"
 
 
 def _verdict(step: VerdictGiven) -> str:
@@ -365,7 +414,7 @@ def _verdict(step: VerdictGiven) -> str:
     free += f", ${_tuple(step.free, printer)}$." if count else "."
     size = f"The preimage has dimension {step.dimension} ({step.dimension_claim})."
     if isinstance(verdict, NonEmpty):
-        point = _cut([round_number(sympy.sympify(v)) for v in verdict.witness])
+        point = _cut([round_number(v) for v in verdict.witness])
         found = rf"It is not empty ({verdict.claim}): one input is $x \approx ({point})$."
         return f"{free} {size} {found}"
     return f"{free} {size} Whether it is empty is not decided: {latex_text(verdict.reason)}."
@@ -454,5 +503,6 @@ RENDERERS: dict[type, Callable[[Any], str]] = {
     ConditionsStated: _conditions,
     DomainStated: _domain,
     SubstitutionChecked: _substituted,
+    GeneralElimination: _general,
     VerdictGiven: _verdict,
 }

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sympy
+from sympy.core.function import AppliedUndef
 from sympy.printing.latex import LatexPrinter
 
 from symbinv.exact.matrix import ExactMatrix
@@ -24,8 +25,8 @@ MAX_ROWS = 8
 class Printer(LatexPrinter):  # type: ignore[misc]
     """SymPy's LaTeX printer with our symbols and numbers."""
 
-    def __init__(self) -> None:
-        super().__init__({"ln_notation": False, "fold_short_frac": False})
+    def __init__(self, keep_order: bool = False) -> None:
+        super().__init__({"order": "none" if keep_order else None})
         self.rounded = False
 
     def _print_Symbol(self, expr: sympy.Symbol, style: str = "plain") -> str:
@@ -43,11 +44,20 @@ class Printer(LatexPrinter):  # type: ignore[misc]
         self.rounded = True
         return round_number(expr)
 
+    def _print_Function(self, expr: sympy.Function, exp: str | None = None) -> str:
+        """Print w(p, i, j) of a general derivation as an entry w^{(p)}_{ij}; other functions as SymPy does."""
+        if not isinstance(expr, AppliedUndef):
+            return str(super()._print_Function(expr, exp))
+        name, arguments = expr.func.__name__, [str(self._print(a)) for a in expr.args]
+        has_step = name in ("w", "r")
+        above = f"^{{({arguments[0]})}}" if has_step else ""
+        return f"{name}{above}_{{{''.join(arguments[1:] if has_step else arguments)}}}"
+
     def _print_Piecewise(self, expr: sympy.Piecewise) -> str:
         return str(super()._print_Piecewise(expr))
 
 
-def round_number(value: sympy.Expr) -> str:
+def round_number(value: sympy.Expr | float) -> str:
     r"""Return a real number rounded for display.
 
     Example:

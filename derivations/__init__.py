@@ -1,0 +1,1 @@
+"""Derivations kept under review, and the code that makes them."""
