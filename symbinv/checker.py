@@ -7,7 +7,9 @@ the sign of one affine form: that of a unit minus a kink, or of a row of the tar
     ["empty"]           all units are on known pieces, and no point of the cell meets the target
     ["bound", layer, slopes]   the target is missed over the whole cell by a linear relaxation from a
                         layer on, with these slopes times 256
-    ["farkas", vectors] non-negative multipliers that refute the cell joined with each clause of the target
+    ["infeasible", vector]   non-negative multipliers of the box's rows and of the splits on the way, whose
+                        combination is a negative number (Farkas), or 0 with an open row (Motzkin)
+    ["missed"]          a split on a row of every clause says that the target is missed
 
 The checker walks the tree with its own double description (homogeneous generators, points and rays, with
 lines where there is no box), so a cell's extremes are known exactly; it asks at every layer that each unit
@@ -110,11 +112,21 @@ class Claim:
 class Cell:
     """A polyhedron by generators: (vector, mask of tight constraints), lines, and which constraints are open."""
 
-    def __init__(self, generators: list[tuple[Vector, int]], lines: list[Vector], count: int, open_bits: int) -> None:
+    def __init__(
+        self,
+        generators: list[tuple[Vector, int]],
+        lines: list[Vector],
+        count: int,
+        open_bits: int,
+        is_unknown: bool = False,
+    ) -> None:
         self.generators, self.lines, self.count, self.open_bits = generators, lines, count, open_bits
+        self.is_unknown = is_unknown  # without generators; then only constraints count, and the box
 
     def is_empty(self) -> bool:
         """Tell whether no point of the closure satisfies the open constraints too."""
+        if self.is_unknown:
+            return False
         if not any(v[0] for v, _ in self.generators):
             return True
         common = self.open_bits
@@ -122,13 +134,20 @@ class Cell:
             common &= mask
         return common != 0
 
-    def signs(self, form: Vector) -> set[int]:
-        """Return the signs that a form takes on generators and lines."""
+    def signs(self, form: Vector, box: Any) -> set[int]:
+        """Return the signs that a form takes on generators and lines (or on the box, where they are unknown)."""
+        if self.is_unknown:
+            if box is None:
+                return {sign(form[0])} if not any(form[1:]) else {1, -1}
+            ends = [(f * lo, f * hi) for f, (lo, hi) in zip(form[1:], box, strict=True)]
+            return {sign(form[0] + sum(map(min, ends))), sign(form[0] + sum(map(max, ends)))}
         found = {sign(dot(form, v)) for v, _ in self.generators}
         return found | ({1, -1} if any(dot(form, line) for line in self.lines) else set())
 
     def cut(self, form: Vector, is_open: bool) -> "Cell":
         """Return the part with form >= 0, or > 0 where it is open."""
+        if self.is_unknown:
+            return self
         bit = 1 << self.count
         generators, lines = self.generators, self.lines
         out: list[tuple[Vector, int]] = []
@@ -164,6 +183,8 @@ class State:
     def __init__(self, cell: Cell, layer: int, map_: list[Form], sides: dict[tuple[int, int], int]) -> None:
         self.cell, self.layer, self.map, self.sides = cell, layer, map_, sides
         self.path: list[tuple[Form, bool]] = []
+        self.missed: set[int] = set()
+        self.met: set[tuple[int, int]] = set()
 
     def form(self, claim: Claim, unit: int) -> Form:
         """Return the pre-activation of a unit as a form on inputs."""
@@ -179,7 +200,7 @@ class State:
             for k, kink in enumerate(layer.kinks):
                 side = self.sides.get((unit, k))
                 if side is None:
-                    signs = self.cell.signs(integral(shifted(form, -kink)))
+                    signs = self.cell.signs(integral(shifted(form, -kink)), claim.box)
                     need(not {1, -1} <= signs, f"unit {unit} of layer {self.layer + 1} is not decided")
                     side = 1 if 1 in signs else -1
                 piece += side > 0
@@ -191,6 +212,7 @@ class State:
         """Return the part with form >= 0, or > 0."""
         part = State(self.cell.cut(integral(form), is_open), self.layer, self.map, dict(self.sides))
         part.path = [*self.path, (form, is_open)]
+        part.missed, part.met = set(self.missed), set(self.met)
         return part
 
 
@@ -230,7 +252,8 @@ def _check(data: Any) -> dict[str, Any]:
 
 def _walk(claim: Claim, nodes: Any) -> tuple[int, int]:
     start = [[Fraction(int(i == j + 1)) for i in range(claim.inputs + 1)] for j in range(claim.inputs)]
-    root = State(first_cell(claim), 0, start, {})
+    by_rows = any(node[0] in ("infeasible", "missed") for node in nodes)
+    root = State(Cell([], [], 0, 0, True) if by_rows else first_cell(claim), 0, start, {})
     if claim.box is not None:
         for j, (low, high) in enumerate(claim.box):
             root.path.append((shifted(start[j], -low), False))
@@ -260,6 +283,8 @@ def _walk(claim: Claim, nodes: Any) -> tuple[int, int]:
             need(claim.clauses is not None and clause >= 0 and row >= 0, "a split on a row needs a target")
             form, strict = pulled(claim, state, clause, row)
             met, missed = state.child(form, strict), state.child([-e for e in form], not strict)
+            met.met.add((clause, row))
+            missed.missed.add(clause)
             stack += [(left, met), (right, missed)]
         else:
             leaves += 1
@@ -271,17 +296,17 @@ def _walk(claim: Claim, nodes: Any) -> tuple[int, int]:
 
 def leaf(claim: Claim, state: State, kind: str, rest: list[Any]) -> None:
     """Check one leaf."""
-    if kind == "bound":
+    if kind == "infeasible":
+        need(combines(claim, state.path, rest[0]), "multipliers do not refute their cell")
+    elif kind == "missed":
+        finish(claim, state)
+        need(claim.clauses is not None and state.missed >= set(range(len(claim.clauses))), "a cell must miss every clause")
+    elif kind == "bound":
         layer, slopes = rest
         need(isinstance(layer, int) and state.layer <= layer < len(claim.layers), "a relaxation must name its layer")
         while state.layer < layer:
             state.advance(claim)
         need(bounded_away(claim, state, slopes), "a relaxation does not close its cell")
-    elif kind == "farkas":
-        need(claim.clauses is not None and len(rest[0]) == len(claim.clauses), "a vector per clause is needed")
-        finish(claim, state)
-        for index, vector in enumerate(rest[0]):
-            need(refutes(claim, state, index, vector), "a vector does not refute its clause")
     elif kind == "empty":
         if state.cell.is_empty():
             return
@@ -310,6 +335,10 @@ def within(claim: Claim, state: State) -> bool:
     if claim.clauses is None:
         return True
     for index, clause in enumerate(claim.clauses):
+        if all((index, row) in state.met for row in range(len(clause))):
+            return True
+        if state.cell.is_unknown:
+            continue
         forms = [pulled(claim, state, index, row) for row in range(len(clause))]
         if all(state.cell.cut(integral([-e for e in f]), not strict).is_empty() for f, strict in forms):
             return True
@@ -328,17 +357,14 @@ def pulled(claim: Claim, state: State, clause: int, row: int) -> tuple[Form, boo
     return combine(form[1:], state.map, form[0]), strict
 
 
-def refutes(claim: Claim, state: State, index: int, vector: Any) -> bool:
+def combines(claim: Claim, rows: Sequence[tuple[Form, bool]], vector: Any) -> bool:
     """Tell whether multipliers combine constraints, all at least 0, into a number below 0 (or 0, but open)."""
-    clause = (claim.clauses or [])[index]
-    rows = [*state.path, *(pulled(claim, state, index, row) for row in range(len(clause)))]
     factors = [Fraction(e) for e in vector]
     if len(factors) != len(rows) or any(f < 0 for f in factors):
         return False
-    total = [sum((f * r[0][j] for f, r in zip(factors, rows, strict=True)), Fraction(0)) for j in
-             range(claim.inputs + 1)]
-    strict = any(f > 0 and is_open for f, (_, is_open) in zip(factors, rows, strict=True))
-    return not any(total[1:]) and (total[0] < 0 or (total[0] == 0 and strict))
+    used = [(f, form, is_open) for f, (form, is_open) in zip(factors, rows, strict=True) if f]
+    total = [sum((f * form[j] for f, form, _ in used), Fraction(0)) for j in range(claim.inputs + 1)]
+    return not any(total[1:]) and (total[0] < 0 or (total[0] == 0 and any(is_open for _, _, is_open in used)))
 
 
 # -- relaxations --------------------------------------------------------------------------------------
@@ -347,6 +373,8 @@ def refutes(claim: Claim, state: State, index: int, vector: Any) -> bool:
 def bounded_away(claim: Claim, state: State, slopes: Any) -> bool:
     """Recompute a relaxation and tell whether it shows a row of every clause to fail over the cell."""
     points = [v for v, _ in state.cell.generators]
+    if state.cell.is_unknown:
+        return False
     if state.cell.lines or any(not v[0] for v in points):
         return False
     if not points:
@@ -499,7 +527,7 @@ def dot(form: Vector, vector: Vector) -> int:
     return sum(map(int.__mul__, form, vector))
 
 
-def sign(value: int) -> int:
+def sign(value: int | Fraction) -> int:
     """Return -1, 0 or 1."""
     return (value > 0) - (value < 0)
 

@@ -2,35 +2,43 @@
 
 A cell is the set of inputs of one activation pattern that reach the target. A unit with a kink is on the left
 piece where z <= kink and on the right one where z > kink (relu: active where z > 0), so cells are half open,
-disjoint, and cover the preimage; a pattern that occurs only on a face is a cell of lower dimension. The last
+disjoint, and cover the preimage; a pattern that occurs only on a face is a cell of lower dimension. Where equal
+units cancel so that the network is constant, no unit matters and the answer is one cell or none. The last
 activation, where it is smooth, is undone first; thresholds then hold logarithms, whose signs are decided.
 """
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, cmp_to_key
 from typing import Any
 
 import numpy as np
 import sympy
 
-from symbinv.errors import ShapeError
+from symbinv.errors import NotSupportedError, ShapeError
+from symbinv.exact.ball import precision, upper_bound
 from symbinv.exact.integer import exact_sum
 from symbinv.exact.loglinear import LogLinear
 from symbinv.exact.matrix import ExactMatrix
 from symbinv.exact.policy import Policy, to_fraction, to_rational
-from symbinv.inverse.output_set import Clause, OutputSet, before_activation, to_output_set
+from symbinv.inverse.constant import constant_output
+from symbinv.inverse.half_space_search import HalfSpaceSearch, OpenCell
+from symbinv.inverse.output_set import Clause, OutputSet, RealRow, before_activation, to_output_set
 from symbinv.inverse.pruning import Zonotopes
 from symbinv.inverse.search import Found, Goal, Search, begin
 from symbinv.inverse.stages import Linearization, Stage, hidden_stages, row_stage
+from symbinv.inverse.target import to_target
 from symbinv.inverse.verdict import Empty, NonEmpty, Unknown, Verdict
 from symbinv.network.network import Network, to_box
 from symbinv.polyhedra.cell import Cell
-from symbinv.polyhedra.polyhedron import Vector
+from symbinv.polyhedra.polyhedron import Polyhedron, Vector
+from symbinv.polyhedra.real_cell import RealCell, RealConstraint
 
 Box = tuple[tuple[Fraction, Fraction], ...]
+AnyCell = Cell | RealCell | OpenCell
+VERTEX_LIMIT = 8  # inputs, beyond which cells are kept by inequalities
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +58,27 @@ class Problem:
     final: tuple[ExactMatrix, ExactMatrix]
     clauses: list[Clause] | None
 
+    @property
+    def has_logarithms(self) -> bool:
+        """Whether a threshold is not rational."""
+        return any(not row.bound.is_rational for clause in self.clauses or [] for row in clause)
+
+    @cached_property
+    def has_vertices(self) -> bool:
+        """Whether cells are kept by their vertices: few inputs are free, or few directions matter, or none is cut."""
+        if not self.stages:
+            return self.box is None or sum(lo < hi for lo, hi in self.box) <= 2 * VERTEX_LIMIT
+        if self.box is not None:
+            return sum(lo < hi for lo, hi in self.box) <= VERTEX_LIMIT
+        return self.stages[0].weights.rank() <= VERTEX_LIMIT
+
     @cached_property
     def goal(self) -> Goal | None:
-        """The target as rows on the activations of the last stage; None where all cells are asked for."""
+        """The target as rows on the activations of the last stage; None where all cells are asked for.
+
+        Thresholds with logarithms are moved outward to rationals: what this goal closes is closed, what it
+        keeps must still be cut.
+        """
         if self.clauses is None:
             return None
         rows: list[list[Fraction]] = []
@@ -63,6 +89,8 @@ class Problem:
             sides = []
             for row in clause:
                 bound, side = row.bound.constant, 1 if row.strict else -1
+                if not row.bound.is_rational:
+                    bound = above(row.bound)
                 key = (row.row, bound, side)
                 if key not in place:  # left: row . y - bound <= 0; right: bound - row . y > 0
                     place[key] = len(rows)
@@ -93,15 +121,14 @@ class Problem:
         a = ExactMatrix.column(x)
         for stage in self.stages:
             z = [row[0] for row in (stage.weights @ a + stage.bias).fractions()]
-            a = ExactMatrix.column([_apply(stage, v) for v in z])
+            a = ExactMatrix.column([stage.activate_exactly(v) for v in z])
         return [row[0] for row in (self.final[0] @ a + self.final[1]).fractions()]
 
 
-def _apply(stage: Stage, z: Fraction) -> Fraction:
-    for piece in stage.pieces:
-        if piece.upper is None or z <= piece.upper:
-            return piece.slope * z + piece.intercept
-    return z
+def above(number: LogLinear) -> Fraction:
+    """Return a rational that is not below an exact real, and near it."""
+    with precision(128):
+        return upper_bound(number.enclose())
 
 
 def _holds(row: Any, z: Sequence[Fraction]) -> bool:
@@ -123,8 +150,16 @@ def pose(network: Network, target: Any, box: Any, policy: Policy = "exact") -> P
         final = (ExactMatrix.identity(size), ExactMatrix.zeros(size, 1))
     if target is None:
         return Problem(network, exact_box, None, stages, final, None)
+    if last.activation.has_shift and not isinstance(target, str | Polyhedron | OutputSet):
+        target = to_target(network, target, policy).values  # floats that sum to 1 up to rounding are rescaled
     outputs = to_output_set(target, network.sizes[-1], policy)
-    return Problem(network, exact_box, outputs, stages, final, before_activation(outputs, last.activation))
+    problem = Problem(network, exact_box, outputs, stages, final, before_activation(outputs, last.activation))
+    constant = constant_output(stages, final)
+    if constant is None:
+        return problem
+    width = network.sizes[0]
+    flat = (ExactMatrix.zeros(len(constant), width), ExactMatrix.column(constant))
+    return replace(problem, stages=[], final=flat)
 
 
 @dataclass(eq=False)
@@ -139,11 +174,11 @@ class Preimage:
     """
 
     problem: Problem
-    cells: tuple[Cell, ...]
+    cells: tuple[AnyCell, ...]
     is_complete: bool
     closed: int = 0
-    _search: Search | None = field(default=None, repr=False)
-    _pending: tuple[Cell, ...] = field(default=(), repr=False)
+    _search: Search | HalfSpaceSearch | None = field(default=None, repr=False)
+    _pending: tuple[AnyCell, ...] = field(default=(), repr=False)
 
     @property
     def network(self) -> Network:
@@ -166,7 +201,7 @@ class Preimage:
         return max((cell.dimension for cell in self.cells), default=-1)
 
     @property
-    def top_cells(self) -> tuple[Cell, ...]:
+    def top_cells(self) -> tuple[AnyCell, ...]:
         """The cells of the largest dimension."""
         return tuple(cell for cell in self.cells if cell.dimension == self.dimension)
 
@@ -188,7 +223,7 @@ class Preimage:
         """Tell exactly whether an input lies in the preimage (in the box, where there is one)."""
         return self.problem.reaches(self._point(x))
 
-    def cell_at(self, x: Any) -> Cell | None:
+    def cell_at(self, x: Any) -> AnyCell | None:
         """Return the cell found that an input belongs to."""
         point = self._point(x)
         return next((cell for cell in self.cells if cell.contains(point)), None)
@@ -205,9 +240,9 @@ class Preimage:
         """Return an input in the preimage, SymPy numbers; None where none is known."""
         for cell in (*self.top_cells, *self._pending):
             point = cell.interior_point
-            if all(isinstance(e, Fraction) for e in point):
-                return tuple(to_rational(e) for e in _shorten(self.problem, point))
-            return tuple(point)
+            near = tuple(e if isinstance(e, Fraction) else Fraction(float(e)) for e in point)
+            near = _shorten(self.problem, near)
+            return tuple(map(to_rational, near)) if self.problem.reaches(near) else tuple(point)
         return None
 
     @cached_property
@@ -247,7 +282,7 @@ class Preimage:
         """The exact volume of the part of the box that is not searched yet; infinity where there is no box."""
         if self.is_complete:
             return Fraction(0)
-        if self.box is None or self._search is None:
+        if self.box is None or not isinstance(self._search, Search):
             return sympy.oo
         left = [
             Cell(
@@ -345,13 +380,22 @@ def start_search(problem: Problem, *, keep_tree: bool = False) -> Search:
     prune = None
     if goal is not None and goal.stage.units and problem.stages:
         prune = Zonotopes(problem.stages, goal, keep_slopes=keep_tree)
+    if problem.has_logarithms and problem.stages:
+        goal = None  # cells are cut by the exact thresholds afterwards
     width = problem.network.sizes[0]
-    if goal is None and not problem.stages:
+    if (goal is None or problem.has_logarithms) and not problem.stages:
         goal = Goal(row_stage([], [], width), ((),))
     return begin(problem.stages, goal, problem.box, width, keep_tree=keep_tree, prune=prune)
 
 
 def _explore(problem: Problem, around: Any, max_cells: int | None, max_seconds: float | None) -> Preimage:
+    if not problem.has_vertices:
+        if problem.has_logarithms:
+            raise NotSupportedError(
+                f"thresholds with logarithms need at most {VERTEX_LIMIT} free inputs; compare outputs, or fix inputs."
+            )
+        wide = HalfSpaceSearch(problem.stages, problem.final, problem.clauses, problem.box, problem.network.sizes[0])
+        return _continue(problem, wide, (), (), max_cells, max_seconds)
     search = start_search(problem)
     if around is not None:
         search.center = np.array([float(to_fraction(v)) for v in around])
@@ -365,26 +409,73 @@ def _explore(problem: Problem, around: Any, max_cells: int | None, max_seconds: 
 
 def _continue(
     problem: Problem,
-    search: Search,
-    before: tuple[Cell, ...],
-    pending: tuple[Cell, ...],
+    search: Search | HalfSpaceSearch,
+    before: tuple[AnyCell, ...],
+    pending: tuple[AnyCell, ...],
     max_cells: int | None,
     max_seconds: float | None,
 ) -> Preimage:
     started = time.monotonic()
-    cells = list(pending)
+    cells: list[AnyCell] = list(pending)
     for found in search.run():
-        cells += [to_cell(problem, search, f) for f in found]
+        for f in found:
+            cells += [by_layers(problem, f)] if isinstance(f, OpenCell) else to_cells(problem, search, f)
         if max_cells is not None and len(cells) >= max_cells:
             break
         if max_seconds is not None and time.monotonic() - started >= max_seconds:
             break
     kept, rest = (cells, []) if max_cells is None else (cells[:max_cells], cells[max_cells:])
-    complete = not search.stack and not rest
+    undecided = search.undecided if isinstance(search, HalfSpaceSearch) else 0
+    complete = not search.stack and not rest and not undecided
     joined = (*before, *kept)
-    if complete and search.center is None:
-        joined = tuple(sorted(joined, key=lambda c: (c.pattern, c.generators)))
+    if complete and not (isinstance(search, Search) and search.center is not None):
+        joined = tuple(sorted(joined, key=_order))
     return Preimage(problem, joined, complete, search.closed, None if complete else search, tuple(rest))
+
+
+def _order(cell: AnyCell) -> Any:
+    return cell.pattern, cell.generators if isinstance(cell, Cell) else ()
+
+
+def to_cells(problem: Problem, search: Search, found: Found) -> list[AnyCell]:
+    """Return the part of a found cell that reaches the target: itself, or what exact thresholds leave of it."""
+    cell = to_cell(problem, search, found)
+    if not problem.has_logarithms:
+        return [cell]
+    parts: list[AnyCell] = []
+    left = [RealCell.of(cell)]
+    for clause in problem.clauses or []:
+        rest = []
+        for part in left:
+            inside: RealCell | None = part
+            for row in clause:
+                if inside is None:
+                    break
+                constraint = threshold(search, cell, row)
+                outside = inside.cut(
+                    RealConstraint(
+                        tuple(-e for e in constraint.slopes), -constraint.offset, not constraint.is_open
+                    )
+                )
+                if outside is not None:
+                    rest.append(outside)
+                inside = inside.cut(constraint)
+            if inside is not None:
+                parts.append(inside)
+        left = rest
+    return parts
+
+
+def threshold(search: Search, cell: Cell, row: RealRow) -> RealConstraint:
+    """Return a row on the last pre-activations as a constraint on the coordinates of a cell: bound - row . z >= 0."""
+    frame = search.frame
+    scale = Fraction(1, frame.rows[0][0])
+    slopes = [Fraction(0)] * (frame.dimension + 1)
+    for factor, (constant, *g) in zip(row.row, cell.affine, strict=True):
+        slopes[0] -= factor * constant
+        for weight, image in zip(g, frame.rows[1:], strict=True):
+            slopes = [a - factor * weight * scale * e for a, e in zip(slopes, image, strict=True)]
+    return RealConstraint(tuple(slopes[1:]), row.bound + LogLinear.rational(slopes[0]), row.strict)
 
 
 def find_all(problem: Problem) -> tuple[Search, list[tuple[Found, Cell]]]:
@@ -393,13 +484,22 @@ def find_all(problem: Problem) -> tuple[Search, list[tuple[Found, Cell]]]:
     return search, [(f, to_cell(problem, search, f)) for found in search.run() for f in found]
 
 
+def by_layers(problem: Problem, cell: OpenCell) -> OpenCell:
+    """Return a cell with its pattern by layers of the network."""
+    return replace(cell, pattern=_layer_patterns(problem, cell.pattern))
+
+
+def _layer_patterns(problem: Problem, patterns: Sequence[tuple[int, ...]]) -> tuple[tuple[int, ...], ...]:
+    by_layer: list[tuple[int, ...]] = [()] * problem.network.depth
+    for stage, pattern in zip(problem.stages, patterns, strict=True):
+        by_layer[stage.layer - 1] = pattern
+    return tuple(by_layer)
+
+
 def to_cell(problem: Problem, search: Search, found: Found) -> Cell:
     """Return a cell that a search found, with its pattern by layers and its affine map."""
-    by_layer: list[tuple[int, ...] | None] = [None] * problem.network.depth
-    for stage, pattern in zip(problem.stages, found.patterns, strict=True):
-        by_layer[stage.layer - 1] = pattern
     piece = found.piece
-    pattern = tuple(p if p is not None else () for p in by_layer)
+    pattern = _layer_patterns(problem, found.patterns)
 
     def affine() -> Iterator[Vector]:
         map_ = Linearization.of_frame(search.frame.rows)
@@ -421,12 +521,16 @@ def to_cell(problem: Problem, search: Search, found: Found) -> Cell:
     )
 
 
-def total_volume(cells: Sequence[Cell], width: int) -> Any:
+def total_volume(cells: Sequence[AnyCell], width: int) -> Any:
     """Return the sum of the volumes of cells of one dimension."""
     if not cells:
         return Fraction(0)
     by_square: dict[Fraction, list[tuple[int, int]]] = {}
+    if any(isinstance(cell, RealCell) for cell in cells):
+        return sympy.Add(*(cell.volume for cell in cells))
     for cell in cells:
+        if not isinstance(cell, Cell):
+            return cell.volume
         if cell.squared_volume is None:
             return sympy.oo
         rational, square = cell.squared_volume
@@ -438,13 +542,17 @@ def total_volume(cells: Sequence[Cell], width: int) -> Any:
     )
 
 
-def bounds_of(cells: Sequence[Cell], width: int) -> tuple[tuple[Any, Any], ...]:
+def bounds_of(cells: Sequence[AnyCell], width: int) -> tuple[tuple[Any, Any], ...]:
     """Return the lower and upper end of every input over the closure of cells."""
     ends = []
+    if any(isinstance(cell, OpenCell) for cell in cells):
+        raise NotSupportedError("a bounding box needs vertices, which are not kept in so many inputs.")
     for j in range(width):
-        values = [v[j] for cell in cells for v in cell.vertices]
-        low: Any = min(values)
-        high: Any = max(values)
+        rational = [v[j] for cell in cells if isinstance(cell, Cell) for v in cell.vertices]
+        values = [LogLinear.rational(e) for e in ({min(rational), max(rational)} if rational else ())]
+        values += [v[j] for cell in cells if isinstance(cell, RealCell) for v in cell.real_vertices]
+        ordered = sorted(values, key=cmp_to_key(_compare))
+        low, high = _plain(ordered[0]), _plain(ordered[-1])
         directions = [r[j] for cell in cells for r in cell.rays]
         directions += [s * line[j] for cell in cells for line in cell.lines for s in (1, -1)]
         if any(d < 0 for d in directions):
@@ -453,6 +561,17 @@ def bounds_of(cells: Sequence[Cell], width: int) -> tuple[tuple[Any, Any], ...]:
             high = sympy.oo
         ends.append((low, high))
     return tuple(ends)
+
+
+def _compare(a: LogLinear, b: LogLinear) -> int:
+    sign = (a - b).sign()
+    if sign is None:
+        raise NotSupportedError("the order of two thresholds with nested logarithms could not be decided.")
+    return sign
+
+
+def _plain(number: LogLinear) -> Any:
+    return number.constant if number.is_rational else number.to_sympy()
 
 
 def _shorten(problem: Problem, point: Vector) -> Vector:

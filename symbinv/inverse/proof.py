@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from symbinv.errors import BudgetError, NotSupportedError
+from symbinv.inverse.half_space_search import HalfSpaceSearch
 from symbinv.inverse.preimage import Preimage, Problem, find_all
 from symbinv.inverse.pruning import Bound
 
@@ -31,6 +32,8 @@ def certify_preimage(found: Preimage) -> dict[str, Any]:
         if point is None:
             raise BudgetError("a certificate needs a complete search or a witness; `proceed` with a larger budget.")
         return {**data, "claim": "nonempty", "point": [str(e) for e in point]}
+    if not problem.has_vertices:
+        return {**data, "claim": "complete", **_tree_of_half_spaces(problem)}
     return {**data, "claim": "complete", **_tree(problem)}
 
 
@@ -101,6 +104,14 @@ def _tree(problem: Problem) -> dict[str, Any]:
         else:
             nodes.append(["empty"])
     return {"nodes": nodes, "cells": len(cells)}
+
+
+def _tree_of_half_spaces(problem: Problem) -> dict[str, Any]:
+    search = HalfSpaceSearch(
+        problem.stages, problem.final, problem.clauses, problem.box, problem.network.sizes[0]
+    )
+    cells = sum(len(found) for found in search.run())
+    return {"nodes": search.nodes, "cells": cells}
 
 
 def _row_places(problem: Problem) -> list[tuple[int, int, bool]]:

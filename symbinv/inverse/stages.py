@@ -121,6 +121,13 @@ class Stage:
         error = (radius + gamma * np.abs(a)) @ np.abs(w).T
         return z, (error + gamma * np.abs(t[:, None] * b)) * 1.0001 + TINY
 
+    def activate_exactly(self, z: Fraction) -> Fraction:
+        """Return the activation of one exact pre-activation."""
+        for piece in self.pieces:
+            if piece.upper is None or z <= piece.upper:
+                return piece.slope * z + piece.intercept
+        return z
+
     def activate(self, z: Array, radius: Array, t: Array) -> tuple[Array, Array]:
         """Return the activations in doubles, row by row, with a bound on their error."""
         steep = max(abs(float(p.slope)) for p in self.pieces)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import sympy
@@ -180,7 +181,22 @@ class Cell:
         """q and s such that the volume in the cell's own dimension is q sqrt(s); None where it is infinite."""
         if not self.is_bounded:
             return None
+        sides = self._box_sides()
+        if sides is not None:
+            return sides, Fraction(1)
         return volume([primitive(self.frame.image(g)) for g in self.generators], self.masks, self.dimension)
+
+    def _box_sides(self) -> Fraction | None:
+        """Return the product of the sides where the cell is a box in all inputs, which needs no triangulation."""
+        used = 0
+        for mask in self.masks:
+            used |= mask
+        if self.dimension < self.frame.width or len(self.masks) != 1 << self.dimension:
+            return None
+        for bit, constraint in enumerate(self.constraints):
+            if used >> bit & 1 and sum(1 for e in self.frame.form(constraint.form)[0] if e) > 1:
+                return None
+        return prod((max(column) - min(column) for column in zip(*self.vertices, strict=True)), start=Fraction(1))
 
     @property
     def volume(self) -> Any:

@@ -102,8 +102,17 @@ def projection(vertices: Sequence[Row], dimension: int) -> tuple[list[int], Frac
             basis.append(edge)
             if len(basis) == dimension:
                 break
+    return coordinates(basis)
+
+
+def coordinates(basis: Sequence[Row]) -> tuple[list[int], Fraction]:
+    """Return positions (from 1) of coordinates that determine a point of a flat, and the squared factor of volumes.
+
+    Args:
+        basis: Independent directions of the flat, in integers, at least one.
+    """
     columns: list[int] = []
-    for j in range(len(first) - 1):
+    for j in range(len(basis[0])):
         wider = [[row[c] for c in (*columns, j)] for row in basis]
         if IntegerMatrix(wider).rank() == len(columns) + 1:
             columns.append(j)
