@@ -48,6 +48,11 @@ class OpenCell:
         """The dimension: the number of inputs less the rank of the inequalities that hold with equality."""
         rows = self.polyhedron.half_spaces
         width = self.polyhedron.width
+        inside = [HalfSpace(row.row, row.bound, True) for row in rows]
+        if all(row.contains(self.interior_point) for row in inside) or isinstance(
+            decide(system_of(inside, None, width)), Point
+        ):
+            return width - len(self.polyhedron.equations)
         tight = [list(row) for row, _ in self.polyhedron.equations]
         for index, row in enumerate(rows):
             if not row.strict:

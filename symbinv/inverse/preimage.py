@@ -383,9 +383,10 @@ def start_search(problem: Problem, *, keep_tree: bool = False) -> Search:
     if problem.has_logarithms and problem.stages:
         goal = None  # cells are cut by the exact thresholds afterwards
     width = problem.network.sizes[0]
+    rows = goal.stage if problem.has_logarithms and goal is not None and not problem.stages else None
     if (goal is None or problem.has_logarithms) and not problem.stages:
         goal = Goal(row_stage([], [], width), ((),))
-    return begin(problem.stages, goal, problem.box, width, keep_tree=keep_tree, prune=prune)
+    return begin(problem.stages, goal, problem.box, width, keep_tree=keep_tree, prune=prune, frame_stage=rows)
 
 
 def _explore(problem: Problem, around: Any, max_cells: int | None, max_seconds: float | None) -> Preimage:
@@ -398,11 +399,12 @@ def _explore(problem: Problem, around: Any, max_cells: int | None, max_seconds: 
         return _continue(problem, wide, (), (), max_cells, max_seconds)
     search = start_search(problem)
     if around is not None:
-        search.center = np.array([float(to_fraction(v)) for v in around])
-        if len(search.center) != problem.network.sizes[0]:
+        center = tuple(to_fraction(v) for v in around)
+        search.center = np.array([float(v) for v in center])
+        if len(center) != problem.network.sizes[0]:
             raise ShapeError(
                 f"around must have one entry per input of the network ({problem.network.sizes[0]}), "
-                f"not {len(search.center)}."
+                f"not {len(center)}."
             )
     return _continue(problem, search, (), (), max_cells, max_seconds)
 
@@ -420,7 +422,9 @@ def _continue(
     for found in search.run():
         for f in found:
             cells += [by_layers(problem, f)] if isinstance(f, OpenCell) else to_cells(problem, search, f)
-        if max_cells is not None and len(cells) >= max_cells:
+        if isinstance(search, Search) and search.center is not None and found:
+            cells.sort(key=lambda cell: _distance(search, cell))
+        if max_cells is not None and len(cells) >= max_cells and _is_settled(search, cells[max_cells - 1]):
             break
         if max_seconds is not None and time.monotonic() - started >= max_seconds:
             break
@@ -431,6 +435,21 @@ def _continue(
     if complete and not (isinstance(search, Search) and search.center is not None):
         joined = tuple(sorted(joined, key=_order))
     return Preimage(problem, joined, complete, search.closed, None if complete else search, tuple(rest))
+
+
+def _distance(search: Search, cell: AnyCell) -> tuple[bool, float]:
+    """Return how far a cell lies from the center of a search; a cell that contains it comes first."""
+    assert search.center is not None
+    inside = cell.contains([Fraction(float(e)) for e in search.center])
+    return not inside, search.distance(cell.generators) if isinstance(cell, Cell) else 0.0
+
+
+def _is_settled(search: Search | HalfSpaceSearch, last: AnyCell) -> bool:
+    """Tell whether nothing that is left can lie nearer to the center than a cell."""
+    if not isinstance(search, Search) or search.center is None:
+        return True
+    outside, distance = _distance(search, last)
+    return not outside or distance <= search.frontier()
 
 
 def _order(cell: AnyCell) -> Any:

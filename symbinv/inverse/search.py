@@ -94,6 +94,10 @@ class Search:
         while self.stack:
             yield self._step(self.stack.pop() if self.center is None else self._nearest())
 
+    def frontier(self) -> float:
+        """Return a lower bound on the distance from the center of all that is left."""
+        return min((float(self._distances(batch).min()) for batch in self.stack), default=float("inf"))
+
     def _nearest(self) -> Batch:
         """Take the batch with the cell nearest to the center, and leave its farther cells for later."""
         assert self.center is not None
@@ -110,21 +114,22 @@ class Search:
     def _distances(self, batch: Batch) -> NDArray[np.float64]:
         """Return lower bounds on the distances of cells from the center, by their bounding boxes."""
         assert self.center is not None
-        found = []
-        for piece in batch.pieces:
-            generators = [batch.pool.exact[i] for i in piece.ids]
-            points = np.array([[float(e) for e in self.frame.point(g)] for g in generators if g[0]])
-            rays = np.array([self.frame.image(g)[1:] for g in generators if not g[0]], dtype=object)
-            low, high = points.min(axis=0), points.max(axis=0)
-            if len(rays):
-                low = np.where((rays < 0).any(axis=0), -np.inf, low)
-                high = np.where((rays > 0).any(axis=0), np.inf, high)
-            for line in self.frame.lines:
-                seen = np.array([e != 0 for e in line])
-                low, high = np.where(seen, -np.inf, low), np.where(seen, np.inf, high)
-            gap = np.maximum(np.maximum(low - self.center, self.center - high), 0.0)
-            found.append(float(np.sqrt((gap * gap).sum())))
-        return np.array(found)
+        return np.array([self.distance([batch.pool.exact[i] for i in p.ids]) for p in batch.pieces])
+
+    def distance(self, generators: Sequence[tuple[int, ...]]) -> float:
+        """Return a lower bound on the distance of a cell from the center, by its bounding box."""
+        assert self.center is not None
+        points = np.array([[float(e) for e in self.frame.point(g)] for g in generators if g[0]])
+        rays = np.array([self.frame.image(g)[1:] for g in generators if not g[0]], dtype=object)
+        low, high = points.min(axis=0), points.max(axis=0)
+        if len(rays):
+            low = np.where((rays < 0).any(axis=0), -np.inf, low)
+            high = np.where((rays > 0).any(axis=0), np.inf, high)
+        for line in self.frame.lines:
+            seen = np.array([e != 0 for e in line])
+            low, high = np.where(seen, -np.inf, low), np.where(seen, np.inf, high)
+        gap = np.maximum(np.maximum(low - self.center, self.center - high), 0.0)
+        return float(np.sqrt((gap * gap).sum()))
 
     def _step(self, batch: Batch) -> list[Found]:
         at_goal = self.goal is not None and batch.stage is self.goal.stage
@@ -226,14 +231,15 @@ def begin(
     keep_tree: bool = False,
     prune: Pruner | None = None,
     limit: int = LIMIT,
+    frame_stage: Stage | None = None,
 ) -> Search:
-    """Return a search that has not begun."""
+    """Return a search that has not begun; `frame_stage` gives the rows that matter where no stage does."""
     tree = Tree(keep_tree)
     first = stages[0] if stages else goal.stage if goal is not None else None
     if box is not None:
         frame, pool, pieces = start_in_box(box)
     else:
-        frame, pool, pieces = start_everywhere(first, inputs, tree)
+        frame, pool, pieces = start_everywhere(frame_stage or first, inputs, tree)
     if first is None:
         raise AssertionError("a search needs a stage")
     batch = Batch(first, pool, pieces)
