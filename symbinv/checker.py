@@ -32,7 +32,7 @@ Vector = tuple[int, ...]
 ONE = 1 << 96  # fixed point: relaxations are rounded outward to multiples of 1/ONE
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818 - a verdict on a certificate, not a fault
     """The certificate does not prove its claim."""
 
 
@@ -157,7 +157,9 @@ class Cell:
             if height < 0:
                 pivot, height = tuple(-e for e in pivot), -height
             rest = [line for line in lines if line is not pivot and tuple(-e for e in line) != pivot]
-            lines = [least([height * a - dot(form, line) * b for a, b in zip(line, pivot, strict=True)]) for line in rest]
+            lines = [
+                least([height * a - dot(form, line) * b for a, b in zip(line, pivot, strict=True)]) for line in rest
+            ]
             for v, mask in generators:
                 moved = least([height * a - dot(form, v) * b for a, b in zip(v, pivot, strict=True)])
                 out.append((moved, mask | bit))
@@ -300,7 +302,10 @@ def leaf(claim: Claim, state: State, kind: str, rest: list[Any]) -> None:
         need(combines(claim, state.path, rest[0]), "multipliers do not refute their cell")
     elif kind == "missed":
         finish(claim, state)
-        need(claim.clauses is not None and state.missed >= set(range(len(claim.clauses))), "a cell must miss every clause")
+        need(
+            claim.clauses is not None and state.missed >= set(range(len(claim.clauses))),
+            "a cell must miss every clause",
+        )
     elif kind == "bound":
         layer, slopes = rest
         need(isinstance(layer, int) and state.layer <= layer < len(claim.layers), "a relaxation must name its layer")
@@ -395,7 +400,10 @@ def bounded_away(claim: Claim, state: State, slopes: Any) -> bool:
         low = [Fraction(min(v[j] for v in values) - radius[j], ONE) for j in range(count)]
         high = [Fraction(max(v[j] for v in values) + radius[j], ONE) for j in range(count)]
         if index == state.layer:
-            low, high = [min(column) for column in zip(*exact, strict=True)], [max(column) for column in zip(*exact, strict=True)]
+            low, high = (
+                [min(column) for column in zip(*exact, strict=True)],
+                [max(column) for column in zip(*exact, strict=True)],
+            )
         if not layer.kinks:
             (slope, shift), scale = layer.pieces[0], 1
             lines = [(slope, shift, Fraction(0))] * count
@@ -422,7 +430,9 @@ def bounded_away(claim: Claim, state: State, slopes: Any) -> bool:
 
 def fails(form: Form, strict: bool, values: list[list[int]], error: list[int], noise: list[list[int]]) -> bool:
     """Tell whether form . (1, y) stays below 0 (at most 0 where it must be above)."""
-    top = max(form[0] + sum((f * Fraction(e, ONE) for f, e in zip(form[1:], v, strict=True)), Fraction(0)) for v in values)
+    top = max(
+        form[0] + sum((f * Fraction(e, ONE) for f, e in zip(form[1:], v, strict=True)), Fraction(0)) for v in values
+    )
     for f, e in zip(form[1:], error, strict=True):
         top += abs(f) * Fraction(e, ONE)
     for g in noise:
@@ -459,7 +469,8 @@ def through(
     scale, rows = layer.scale, layer.integers
     bias = [b * ONE for b in layer.bias]
     new = [
-        [sum(map(int.__mul__, row, v)) // scale + floor_int(b) for row, b in zip(rows, bias, strict=True)] for v in values
+        [sum(map(int.__mul__, row, v)) // scale + floor_int(b) for row, b in zip(rows, bias, strict=True)]
+        for v in values
     ]
     radius = [-(-sum(abs(w) * e for w, e in zip(row, error, strict=True)) // scale) + 3 + len(noise) for row in rows]
     return new, radius, [[sum(map(int.__mul__, row, g)) // scale for row in rows] for g in noise]

@@ -49,12 +49,13 @@ def _merge(
     weights: ExactMatrix, bias: ExactMatrix, groups: Sequence[int | Fraction], width: int
 ) -> list[tuple[Fraction, ...]]:
     rows = []
-    for row, (b,) in zip(weights.fractions(), bias.fractions(), strict=True):
+    for row, (offset,) in zip(weights.fractions(), bias.fractions(), strict=True):
+        total = offset
         merged = [Fraction(0)] * width
         for w, group in zip(row, groups, strict=True):
             if isinstance(group, Fraction):
-                b += w * group
+                total += w * group
             else:
                 merged[group] += w
-        rows.append((*merged, b))
+        rows.append((*merged, total))
     return rows

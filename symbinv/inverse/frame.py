@@ -22,9 +22,11 @@ from symbinv.polyhedra.cell import Constraint, Frame
 def start_in_box(box: Sequence[Sequence[Fraction]]) -> tuple[Frame, Pool, list[Piece]]:
     """Return the frame of a box and the box itself as the only cell."""
     free = [i for i, (low, high) in enumerate(box) if low != high]
-    columns = [[low if low == high else Fraction(0), *(Fraction(int(i == j)) for j in free)] for i, (low, high) in
-               enumerate(box)]
-    integers, scale = common_scale([[Fraction(1), *([Fraction(0)] * len(free))], *columns])
+    columns = [
+        [low if low == high else Fraction(0), *(Fraction(int(i == j)) for j in free)]
+        for i, (low, high) in enumerate(box)
+    ]
+    integers, _scale = common_scale([[Fraction(1), *([Fraction(0)] * len(free))], *columns])
     units = [tuple(Fraction(int(i == j)) for j in range(len(box))) for i in range(len(box))]
     frame = Frame(
         tuple(tuple(r) for r in integers),
@@ -34,7 +36,9 @@ def start_in_box(box: Sequence[Sequence[Fraction]]) -> tuple[Frame, Pool, list[P
     exact: list[Row] = []
     masks: list[int] = []
     for corner in product((0, 1), repeat=len(free)):
-        ((whole, *rest),), _ = common_scale([[Fraction(1), *(box[i][side] for i, side in zip(free, corner, strict=True))]])
+        ((whole, *rest),), _ = common_scale(
+            [[Fraction(1), *(box[i][side] for i, side in zip(free, corner, strict=True))]]
+        )
         exact.append(primitive((whole, *rest)))
         masks.append(sum(1 << (2 * k + side) for k, side in enumerate(corner)))
     constraints = []
@@ -115,4 +119,3 @@ def _null_space(reduced: ExactMatrix, pivots: Sequence[int], inputs: int) -> tup
         integers, _ = common_scale([line])
         lines.append(tuple(Fraction(e) for e in primitive(integers[0])))
     return tuple(lines)
-

@@ -301,4 +301,3 @@ def system_of(rows: Sequence[HalfSpace], box: Box | None, width: int) -> LinearS
         tuple(row.bound for row in rows),
         tuple(row.strict for row in rows),
     )
-

@@ -281,15 +281,9 @@ def before_activation(target: OutputSet, activation: Activation) -> list[Clause]
     if target.point is not None and activation.has_shift:
         return _softmax_point(target.point)
     for polyhedron in target.polyhedra:
-        rows: list[RealRow] | None = []
-        for half_space in _inequalities(polyhedron):
-            new = _invert_row(half_space, activation)
-            if new is None:
-                rows = None
-                break
-            rows += new
-        if rows is not None:
-            clauses.append(tuple(rows))
+        parts = [_invert_row(half_space, activation) for half_space in _inequalities(polyhedron)]
+        if all(part is not None for part in parts):
+            clauses.append(tuple(row for part in parts if part is not None for row in part))
     return clauses
 
 

@@ -11,155 +11,27 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import cached_property, cmp_to_key
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import sympy
 
 from symbinv.errors import NotSupportedError, ShapeError
-from symbinv.exact.ball import precision, upper_bound
-from symbinv.exact.integer import exact_sum
 from symbinv.exact.loglinear import LogLinear
-from symbinv.exact.matrix import ExactMatrix
-from symbinv.exact.policy import Policy, to_fraction, to_rational
-from symbinv.inverse.constant import constant_output
+from symbinv.exact.policy import to_fraction, to_rational
+from symbinv.inverse import problem as limits
 from symbinv.inverse.half_space_search import HalfSpaceSearch, OpenCell
-from symbinv.inverse.output_set import Clause, OutputSet, RealRow, before_activation, to_output_set
-from symbinv.inverse.pruning import Zonotopes
-from symbinv.inverse.search import Found, Goal, Search, begin
-from symbinv.inverse.stages import Linearization, Stage, hidden_stages, row_stage
-from symbinv.inverse.target import to_target
+from symbinv.inverse.output_set import OutputSet, RealRow
+from symbinv.inverse.problem import Box, Problem, pose, shorten, start_search
+from symbinv.inverse.search import Found, Search
+from symbinv.inverse.stages import Linearization, Stage
+from symbinv.inverse.union import AnyCell, bounds_of, total_volume
 from symbinv.inverse.verdict import Empty, NonEmpty, Unknown, Verdict
-from symbinv.network.network import Network, to_box
+from symbinv.network.network import Network
 from symbinv.polyhedra.cell import Cell
-from symbinv.polyhedra.polyhedron import Polyhedron, Vector
+from symbinv.polyhedra.polyhedron import Vector
 from symbinv.polyhedra.real_cell import RealCell, RealConstraint
-
-Box = tuple[tuple[Fraction, Fraction], ...]
-AnyCell = Cell | RealCell | OpenCell
-VERTEX_LIMIT = 8  # inputs, beyond which cells are kept by inequalities
-
-
-@dataclass(frozen=True, eq=False)
-class Problem:
-    """A network and a target, made ready for the search.
-
-    Attributes:
-        stages: The stages with kinks.
-        final: The affine map after them, to the outputs or to the last layer's pre-activations.
-        clauses: What is asked of `final`; None for all cells.
-    """
-
-    network: Network
-    box: Box | None
-    target: OutputSet | None
-    stages: list[Stage]
-    final: tuple[ExactMatrix, ExactMatrix]
-    clauses: list[Clause] | None
-
-    @property
-    def has_logarithms(self) -> bool:
-        """Whether a threshold is not rational."""
-        return any(not row.bound.is_rational for clause in self.clauses or [] for row in clause)
-
-    @cached_property
-    def has_vertices(self) -> bool:
-        """Whether cells are kept by their vertices: few inputs are free, or few directions matter, or none is cut."""
-        if not self.stages:
-            return self.box is None or sum(lo < hi for lo, hi in self.box) <= 2 * VERTEX_LIMIT
-        if self.box is not None:
-            return sum(lo < hi for lo, hi in self.box) <= VERTEX_LIMIT
-        return self.stages[0].weights.rank() <= VERTEX_LIMIT
-
-    @cached_property
-    def goal(self) -> Goal | None:
-        """The target as rows on the activations of the last stage; None where all cells are asked for.
-
-        Thresholds with logarithms are moved outward to rationals: what this goal closes is closed, what it
-        keeps must still be cut.
-        """
-        if self.clauses is None:
-            return None
-        rows: list[list[Fraction]] = []
-        offsets: list[Fraction] = []
-        disjuncts = []
-        place: dict[tuple[Any, ...], int] = {}
-        for clause in self.clauses:
-            sides = []
-            for row in clause:
-                bound, side = row.bound.constant, 1 if row.strict else -1
-                if not row.bound.is_rational:
-                    bound = above(row.bound)
-                key = (row.row, bound, side)
-                if key not in place:  # left: row . y - bound <= 0; right: bound - row . y > 0
-                    place[key] = len(rows)
-                    rows.append([-side * e for e in row.row])
-                    offsets.append(side * bound)
-                sides.append((place[key], side))
-            disjuncts.append(tuple(sides))
-        weights, bias = self.final
-        if not rows:
-            return Goal(row_stage([], [], weights.columns), tuple(disjuncts))
-        table = ExactMatrix(rows)
-        offset = (table @ bias + ExactMatrix.column(offsets)).fractions()
-        return Goal(
-            row_stage((table @ weights).fractions(), [v for (v,) in offset], weights.columns), tuple(disjuncts)
-        )
-
-    def reaches(self, x: Sequence[Fraction]) -> bool:
-        """Tell exactly whether an input lies in the box and reaches the target."""
-        if self.box is not None and not all(lo <= e <= hi for e, (lo, hi) in zip(x, self.box, strict=True)):
-            return False
-        if self.clauses is None:
-            return True
-        z = self.final_values(x)
-        return any(all(_holds(row, z) for row in clause) for clause in self.clauses)
-
-    def final_values(self, x: Sequence[Fraction]) -> list[Fraction]:
-        """Return the outputs of an input, or the last pre-activations where the last activation is smooth."""
-        a = ExactMatrix.column(x)
-        for stage in self.stages:
-            z = [row[0] for row in (stage.weights @ a + stage.bias).fractions()]
-            a = ExactMatrix.column([stage.activate_exactly(v) for v in z])
-        return [row[0] for row in (self.final[0] @ a + self.final[1]).fractions()]
-
-
-def above(number: LogLinear) -> Fraction:
-    """Return a rational that is not below an exact real, and near it."""
-    with precision(128):
-        return upper_bound(number.enclose())
-
-
-def _holds(row: Any, z: Sequence[Fraction]) -> bool:
-    value = LogLinear.rational(sum((a * e for a, e in zip(row.row, z, strict=True)), Fraction(0)))
-    sign = (value - row.bound).sign()
-    return sign == -1 or (sign == 0 and not row.strict)
-
-
-def pose(network: Network, target: Any, box: Any, policy: Policy = "exact") -> Problem:
-    """Return a network, a target and a box as a problem; `target` None stands for all cells."""
-    stages, final = hidden_stages(network)
-    given = network.box if box is None else box
-    exact_box: Box | None = None
-    if given is not None:
-        exact_box = tuple((low, high) for low, high in to_box(given, network.sizes[0], policy).fractions())
-    last = network.layers[-1]
-    if final is None:
-        size = stages[-1].units
-        final = (ExactMatrix.identity(size), ExactMatrix.zeros(size, 1))
-    if target is None:
-        return Problem(network, exact_box, None, stages, final, None)
-    if last.activation.has_shift and not isinstance(target, str | Polyhedron | OutputSet):
-        target = to_target(network, target, policy).values  # floats that sum to 1 up to rounding are rescaled
-    outputs = to_output_set(target, network.sizes[-1], policy)
-    problem = Problem(network, exact_box, outputs, stages, final, before_activation(outputs, last.activation))
-    constant = constant_output(stages, final)
-    if constant is None:
-        return problem
-    width = network.sizes[0]
-    flat = (ExactMatrix.zeros(len(constant), width), ExactMatrix.column(constant))
-    return replace(problem, stages=[], final=flat)
 
 
 @dataclass(eq=False)
@@ -241,7 +113,7 @@ class Preimage:
         for cell in (*self.top_cells, *self._pending):
             point = cell.interior_point
             near = tuple(e if isinstance(e, Fraction) else Fraction(float(e)) for e in point)
-            near = _shorten(self.problem, near)
+            near = shorten(self.problem, near)
             return tuple(map(to_rational, near)) if self.problem.reaches(near) else tuple(point)
         return None
 
@@ -257,9 +129,7 @@ class Preimage:
         if found is not None:
             return NonEmpty(found, "exact", self._residual(found))
         if self.is_complete:
-            return Empty(
-                f"Every one of {self.closed} branches misses the target.", "exact", layer=self.network.depth
-            )
+            return Empty(f"Every one of {self.closed} branches misses the target.", "exact", layer=self.network.depth)
         return Unknown("The budget was reached before a cell was found; `proceed` continues.")
 
     def _residual(self, x: Sequence[Any]) -> float:
@@ -270,10 +140,12 @@ class Preimage:
             return 0.0
         misses = []
         for polyhedron in self.target.polyhedra:
-            rows = [max(0.0, float(np.dot([float(a) for a in h.row], y)) - float(h.bound)) for h in
-                    polyhedron.half_spaces]
-            rows += [abs(float(np.dot([float(a) for a in row], y)) - float(right)) for row, right in
-                     polyhedron.equations]
+            rows = [
+                max(0.0, float(np.dot([float(a) for a in h.row], y)) - float(h.bound)) for h in polyhedron.half_spaces
+            ]
+            rows += [
+                abs(float(np.dot([float(a) for a in row], y)) - float(right)) for row, right in polyhedron.equations
+            ]
             misses.append(max(rows, default=0.0))
         return min(misses, default=0.0)
 
@@ -374,26 +246,12 @@ def regions(network: Network, *, box: Any = None) -> Preimage:
     return _explore(pose(network, None, box), None, None, None)
 
 
-def start_search(problem: Problem, *, keep_tree: bool = False) -> Search:
-    """Return the search of a problem, not begun."""
-    goal = problem.goal
-    prune = None
-    if goal is not None and goal.stage.units and problem.stages:
-        prune = Zonotopes(problem.stages, goal, keep_slopes=keep_tree)
-    if problem.has_logarithms and problem.stages:
-        goal = None  # cells are cut by the exact thresholds afterwards
-    width = problem.network.sizes[0]
-    rows = goal.stage if problem.has_logarithms and goal is not None and not problem.stages else None
-    if (goal is None or problem.has_logarithms) and not problem.stages:
-        goal = Goal(row_stage([], [], width), ((),))
-    return begin(problem.stages, goal, problem.box, width, keep_tree=keep_tree, prune=prune, frame_stage=rows)
-
-
 def _explore(problem: Problem, around: Any, max_cells: int | None, max_seconds: float | None) -> Preimage:
     if not problem.has_vertices:
         if problem.has_logarithms:
             raise NotSupportedError(
-                f"thresholds with logarithms need at most {VERTEX_LIMIT} free inputs; compare outputs, or fix inputs."
+                f"thresholds with logarithms need at most {limits.VERTEX_LIMIT} free inputs; "
+                "compare outputs, or fix inputs."
             )
         wide = HalfSpaceSearch(problem.stages, problem.final, problem.clauses, problem.box, problem.network.sizes[0])
         return _continue(problem, wide, (), (), max_cells, max_seconds)
@@ -403,8 +261,7 @@ def _explore(problem: Problem, around: Any, max_cells: int | None, max_seconds: 
         search.center = np.array([float(v) for v in center])
         if len(center) != problem.network.sizes[0]:
             raise ShapeError(
-                f"around must have one entry per input of the network ({problem.network.sizes[0]}), "
-                f"not {len(center)}."
+                f"around must have one entry per input of the network ({problem.network.sizes[0]}), not {len(center)}."
             )
     return _continue(problem, search, (), (), max_cells, max_seconds)
 
@@ -421,7 +278,7 @@ def _continue(
     cells: list[AnyCell] = list(pending)
     for found in search.run():
         for f in found:
-            cells += [by_layers(problem, f)] if isinstance(f, OpenCell) else to_cells(problem, search, f)
+            cells += _finished(problem, search, f)
         if isinstance(search, Search) and search.center is not None and found:
             cells.sort(key=lambda cell: _distance(search, cell))
         if max_cells is not None and len(cells) >= max_cells and _is_settled(search, cells[max_cells - 1]):
@@ -472,9 +329,7 @@ def to_cells(problem: Problem, search: Search, found: Found) -> list[AnyCell]:
                     break
                 constraint = threshold(search, cell, row)
                 outside = inside.cut(
-                    RealConstraint(
-                        tuple(-e for e in constraint.slopes), -constraint.offset, not constraint.is_open
-                    )
+                    RealConstraint(tuple(-e for e in constraint.slopes), -constraint.offset, not constraint.is_open)
                 )
                 if outside is not None:
                     rest.append(outside)
@@ -503,9 +358,11 @@ def find_all(problem: Problem) -> tuple[Search, list[tuple[Found, Cell]]]:
     return search, [(f, to_cell(problem, search, f)) for found in search.run() for f in found]
 
 
-def by_layers(problem: Problem, cell: OpenCell) -> OpenCell:
-    """Return a cell with its pattern by layers of the network."""
-    return replace(cell, pattern=_layer_patterns(problem, cell.pattern))
+def _finished(problem: Problem, search: Search | HalfSpaceSearch, found: Found | OpenCell) -> list[AnyCell]:
+    if isinstance(found, OpenCell) or isinstance(search, HalfSpaceSearch):
+        assert isinstance(found, OpenCell)
+        return [replace(found, pattern=_layer_patterns(problem, found.pattern))]
+    return to_cells(problem, search, found)
 
 
 def _layer_patterns(problem: Problem, patterns: Sequence[tuple[int, ...]]) -> tuple[tuple[int, ...], ...]:
@@ -538,66 +395,3 @@ def to_cell(problem: Problem, search: Search, found: Found) -> Cell:
         pattern,
         affine,
     )
-
-
-def total_volume(cells: Sequence[AnyCell], width: int) -> Any:
-    """Return the sum of the volumes of cells of one dimension."""
-    if not cells:
-        return Fraction(0)
-    by_square: dict[Fraction, list[tuple[int, int]]] = {}
-    if any(isinstance(cell, RealCell) for cell in cells):
-        return sympy.Add(*(cell.volume for cell in cells))
-    for cell in cells:
-        if not isinstance(cell, Cell):
-            return cell.volume
-        if cell.squared_volume is None:
-            return sympy.oo
-        rational, square = cell.squared_volume
-        by_square.setdefault(square, []).append((rational.numerator, rational.denominator))
-    if cells[0].dimension == width:
-        return exact_sum(by_square[Fraction(1)])
-    return sympy.Add(
-        *(to_rational(exact_sum(terms)) * sympy.sqrt(to_rational(square)) for square, terms in by_square.items())
-    )
-
-
-def bounds_of(cells: Sequence[AnyCell], width: int) -> tuple[tuple[Any, Any], ...]:
-    """Return the lower and upper end of every input over the closure of cells."""
-    ends = []
-    if any(isinstance(cell, OpenCell) for cell in cells):
-        raise NotSupportedError("a bounding box needs vertices, which are not kept in so many inputs.")
-    for j in range(width):
-        rational = [v[j] for cell in cells if isinstance(cell, Cell) for v in cell.vertices]
-        values = [LogLinear.rational(e) for e in ({min(rational), max(rational)} if rational else ())]
-        values += [v[j] for cell in cells if isinstance(cell, RealCell) for v in cell.real_vertices]
-        ordered = sorted(values, key=cmp_to_key(_compare))
-        low, high = _plain(ordered[0]), _plain(ordered[-1])
-        directions = [r[j] for cell in cells for r in cell.rays]
-        directions += [s * line[j] for cell in cells for line in cell.lines for s in (1, -1)]
-        if any(d < 0 for d in directions):
-            low = -sympy.oo
-        if any(d > 0 for d in directions):
-            high = sympy.oo
-        ends.append((low, high))
-    return tuple(ends)
-
-
-def _compare(a: LogLinear, b: LogLinear) -> int:
-    sign = (a - b).sign()
-    if sign is None:
-        raise NotSupportedError("the order of two thresholds with nested logarithms could not be decided.")
-    return sign
-
-
-def _plain(number: LogLinear) -> Any:
-    return number.constant if number.is_rational else number.to_sympy()
-
-
-def _shorten(problem: Problem, point: Vector) -> Vector:
-    """Return a nearby point with short entries that is in the preimage as well, or the point itself."""
-    for digits in (4, 8, 16, 32, 52):
-        short = tuple(Fraction(round(e * 2**digits), 2**digits) for e in point)
-        if problem.reaches(short):
-            return short
-    return point
-

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from symbinv.errors import BudgetError, NotSupportedError
 from symbinv.inverse.half_space_search import HalfSpaceSearch
-from symbinv.inverse.preimage import Preimage, Problem, find_all
+from symbinv.inverse.preimage import Preimage, find_all
+from symbinv.inverse.problem import Problem
 from symbinv.inverse.pruning import Bound
 
 if TYPE_CHECKING:
@@ -107,9 +108,7 @@ def _tree(problem: Problem) -> dict[str, Any]:
 
 
 def _tree_of_half_spaces(problem: Problem) -> dict[str, Any]:
-    search = HalfSpaceSearch(
-        problem.stages, problem.final, problem.clauses, problem.box, problem.network.sizes[0]
-    )
+    search = HalfSpaceSearch(problem.stages, problem.final, problem.clauses, problem.box, problem.network.sizes[0])
     cells = sum(len(found) for found in search.run())
     return {"nodes": search.nodes, "cells": cells}
 

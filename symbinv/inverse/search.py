@@ -250,4 +250,3 @@ def begin(
     if batch.pieces:
         search.stack.append(batch)
     return search
-

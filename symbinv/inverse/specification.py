@@ -18,7 +18,8 @@ import numpy as np
 from symbinv.errors import BudgetError, NotSupportedError, ReadError, ShapeError
 from symbinv.exact.policy import to_rational
 from symbinv.inverse.output_set import OutputSet
-from symbinv.inverse.preimage import Box, Preimage, Problem, pose, preimage
+from symbinv.inverse.preimage import Preimage, preimage
+from symbinv.inverse.problem import Box, Problem, pose
 from symbinv.network.network import Network
 from symbinv.polyhedra.polyhedron import HalfSpace, Polyhedron, Vector
 
@@ -377,4 +378,3 @@ def replay_float32(network: Network, x: Sequence[float]) -> Any:
         z = layer.float_weights.astype(np.float32) @ a + layer.float_bias.astype(np.float32)
         a = np.asarray(layer.activation.numeric(z[None, :]), dtype=np.float32)[0]
     return a
-

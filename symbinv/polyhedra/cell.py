@@ -178,7 +178,7 @@ class Cell:
 
     @cached_property
     def squared_volume(self) -> tuple[Fraction, Fraction] | None:
-        """q and s such that the volume in the cell's own dimension is q sqrt(s); None where it is infinite."""
+        """Q and s such that the volume in the cell's own dimension is q sqrt(s); None where it is infinite."""
         if not self.is_bounded:
             return None
         sides = self._box_sides()
@@ -216,4 +216,3 @@ def _half_space(row: Vector, constant: Fraction, strict: bool) -> HalfSpace:
     (integers,), _ = common_scale([[*(-e for e in row), constant]])
     *slopes, bound = primitive(integers)
     return HalfSpace(tuple(map(Fraction, slopes)), Fraction(bound), strict)
-

@@ -7,7 +7,7 @@ there, found by solving for them. Cells are cut as in `cutting`, every sign deci
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from math import factorial
 from typing import Any
 
@@ -246,7 +246,7 @@ class RealCell:
             size = sympy.expand(_determinant([[e.to_sympy() for e in row] for row in edges]))
             if size == 0:
                 continue
-            side = decide_sign(lambda rows=edges: _determinant([[e.enclose() for e in row] for row in rows]))
+            side = decide_sign(partial(_enclosed_determinant, edges))
             if side is None:
                 raise NotSupportedError("the orientation of a simplex with logarithms could not be decided.")
             total += side * size
@@ -291,6 +291,10 @@ def _integers(row: Sequence[Fraction]) -> Row:
 
 def _real(entry: Any) -> LogLinear:
     return entry if isinstance(entry, LogLinear) else LogLinear.rational(Fraction(entry))
+
+
+def _enclosed_determinant(rows: Sequence[Sequence[LogLinear]]) -> Any:
+    return _determinant([[e.enclose() for e in row] for row in rows])
 
 
 def _determinant(rows: Sequence[Sequence[Any]]) -> Any:

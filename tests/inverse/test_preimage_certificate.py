@@ -7,12 +7,12 @@ import pathlib
 import random
 import subprocess
 import sys
-from fractions import Fraction as F
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
-import symbinv.inverse.preimage as engine
+import symbinv.inverse.problem as engine
 from symbinv import checker
 from symbinv.errors import BudgetError, NotSupportedError
 from symbinv.inverse.preimage import preimage, regions
@@ -86,7 +86,7 @@ def falsified(data, rng):
     cells = [i for i, node in enumerate(nodes) if node[0] == "cell"]
     if kind == "point" and cells:
         node = nodes[rng.choice(cells)]
-        node[1][0] = str(F(node[1][0]) + 1000 * rng.choice([1, -1]))
+        node[1][0] = str(Fraction(node[1][0]) + 1000 * rng.choice([1, -1]))
         if data["box"] is None:  # a point of another cell: take that cell's
             others = [nodes[i][1] for i in cells if nodes[i] is not node]
             if not others:
@@ -111,10 +111,10 @@ def falsified(data, rng):
         if not vectors:
             return None
         node = rng.choice(vectors)
-        used = [i for i, e in enumerate(node[1]) if F(e)]
+        used = [i for i, e in enumerate(node[1]) if Fraction(e)]
         node[1][rng.choice(used)] = "0"
     elif kind == "network" and cells:
-        data["network"][-1]["bias"] = [str(F(b) + 10**6) for b in data["network"][-1]["bias"]]
+        data["network"][-1]["bias"] = [str(Fraction(b) + 10**6) for b in data["network"][-1]["bias"]]
         if len(data["target"]) > 1 or len(data["target"][0]) == 1:
             return None  # a common shift keeps classes, and meets one of two opposite thresholds
     elif kind == "count":
@@ -124,7 +124,7 @@ def falsified(data, rng):
         node = rng.choice(inner)
         node[-1] = rng.choice([node[-2], len(nodes), -1, "x"])
     elif kind == "box" and cells and data["box"] is not None:  # a larger box, of which the tree says nothing
-        data["box"] = [[str(F(lo) + 10**5), str(F(hi) + 10**5)] for lo, hi in data["box"]]
+        data["box"] = [[str(Fraction(lo) + 10**5), str(Fraction(hi) + 10**5)] for lo, hi in data["box"]]
     else:
         return None
     return data
@@ -159,16 +159,22 @@ def test_another_network_of_the_same_shape_is_refused(certificates):
             continue
         other = copy.deepcopy(data)
         for layer in other["network"]:
-            layer["weights"] = [[str(-F(e)) for e in row] for row in layer["weights"]]
-            layer["bias"] = [str(-F(e)) for e in layer["bias"]]
+            layer["weights"] = [[str(-Fraction(e)) for e in row] for row in layer["weights"]]
+            layer["bias"] = [str(-Fraction(e)) for e in layer["bias"]]
         with pytest.raises(checker.Refused):
             checker.check(other)
 
 
 @pytest.mark.parametrize(
     "data",
-    [None, [], {}, {"format": "x"}, {"format": "symbinv certificate 1", "claim": "complete"},
-     {"format": "symbinv certificate 1", "claim": "unsat", "cases": []}],
+    [
+        None,
+        [],
+        {},
+        {"format": "x"},
+        {"format": "symbinv certificate 1", "claim": "complete"},
+        {"format": "symbinv certificate 1", "claim": "unsat", "cases": []},
+    ],
 )
 def test_malformed_certificates_are_refused(data):
     with pytest.raises(checker.Refused):

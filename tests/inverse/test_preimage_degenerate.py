@@ -1,7 +1,7 @@
 """Degenerate networks with answers derived by hand."""
 
 from dataclasses import replace
-from fractions import Fraction as F
+from fractions import Fraction
 
 import pytest
 import sympy
@@ -19,7 +19,8 @@ DIAMOND = Network.from_arrays(
 
 def with_pieces(name, *pieces):
     """Return an activation with other linear pieces (slope, intercept, lower, upper)."""
-    table = tuple(Piece(F(s), F(i), None if a is None else F(a), None if b is None else F(b)) for s, i, a, b in pieces)
+    exact = [[None if e is None else Fraction(e) for e in piece] for piece in pieces]
+    table = tuple(Piece(*piece) for piece in exact)
     return replace(activation("relu"), name=name, pieces=table)
 
 
@@ -29,7 +30,7 @@ MODULUS = with_pieces("modulus", (-1, 0, None, 0), (1, 0, 0, None))
 
 def test_modulus_of_one_input_takes_a_level_twice():
     found = preimage(ABS, [1])
-    assert {c.vertices for c in found.cells} == {((F(1),),), ((F(-1),),)}
+    assert {c.vertices for c in found.cells} == {((Fraction(1),),), ((Fraction(-1),),)}
     assert found.dimension == 0 and found.volume == 2 and isinstance(found.verdict, NonEmpty)
 
 
@@ -81,7 +82,7 @@ def test_duplicate_units_count_once():
 def test_opposite_and_dead_units_leave_the_identity():
     network = Network.from_arrays([[[1], [-1], [0]], [[1, -1, 5]]], [[0, 0, -1], [0]], ["relu", "identity"])
     found = preimage(network, ["1/2"])
-    assert [c.vertices for c in found.cells] == [((F(1, 2),),)] and found.cells[0].pattern[0] == (1, 0, 0)
+    assert [c.vertices for c in found.cells] == [((Fraction(1, 2),),)] and found.cells[0].pattern[0] == (1, 0, 0)
     assert len(regions(network).cells) == 3  # two half-lines, and 0, where both are inactive
 
 
@@ -94,10 +95,10 @@ def test_constant_network_is_everything_or_nothing():
 
 
 def test_near_parallel_hyperplanes_leave_wedges_of_exact_area():
-    network = Network.from_arrays([[[1, 0], [1, F(1, 10**9)]], [[1, -1]]], [[0, 0], [0]], ["relu", "identity"])
+    network = Network.from_arrays([[[1, 0], [1, Fraction(1, 10**9)]], [[1, -1]]], [[0, 0], [0]], ["relu", "identity"])
     found = regions(network, box=[[-1, 1], [-1, 1]])
     assert len(found.cells) == 4 and found.volume == 4
-    assert sorted(c.volume for c in found.cells)[:2] == [F(1, 2 * 10**9)] * 2
+    assert sorted(c.volume for c in found.cells)[:2] == [Fraction(1, 2 * 10**9)] * 2
 
 
 def test_three_concurrent_lines_have_six_sectors_and_their_common_point():
@@ -138,7 +139,7 @@ def test_hard_tanh_has_three_pieces():
     network = Network.from_arrays([[[2]]], [[0]], [HARD_TANH])
     assert [c.pattern for c in regions(network).cells] == [((0,),), ((1,),), ((2,),)]
     found = preimage(network, [1])
-    assert found.bounding_box == ((F(1, 2), sympy.oo),)
+    assert found.bounding_box == ((Fraction(1, 2), sympy.oo),)
     assert {c.pattern for c in found.cells} == {((1,),), ((2,),)}
     assert preimage(network, "y_0 < 1 and y_0 > -1").volume == 1
 

@@ -1,6 +1,6 @@
 """Properties in VNN-LIB: what is read, what is refused, and how it is answered."""
 
-from fractions import Fraction as F
+from fractions import Fraction
 
 import pytest
 
@@ -16,7 +16,7 @@ NETWORK = Network.from_arrays([[[1], [-1]], [[1, 0], [0, 1]]], [[0, 0], [0, 0]],
 def test_boxes_and_outputs_are_read_as_the_decimals_written():
     found = parse_specification(HEAD + "(assert (<= X_0 0.1)) (assert (>= X_0 -1e-1)) (assert (<= Y_0 Y_1))")
     (case,) = found.cases
-    assert case.box == ((F(-1, 10), F(1, 10)),)
+    assert case.box == ((Fraction(-1, 10), Fraction(1, 10)),)
     assert case.outputs.contains([1, 1]) and not case.outputs.contains([2, 1])
 
 
@@ -72,7 +72,7 @@ def test_files_that_cannot_be_read_name_the_place(tmp_path):
 
 def test_answers_are_right_and_witnesses_are_replayed():
     yes = answer(NETWORK, parse_specification(HEAD + BOX + "(assert (>= Y_0 0.999))"))
-    assert yes.status == "sat" and yes.exact_output[0] >= F(999, 1000) and yes.residual == 0
+    assert yes.status == "sat" and yes.exact_output[0] >= Fraction(999, 1000) and yes.residual == 0
     assert yes.float32_output == pytest.approx([float(e) for e in yes.exact_output], abs=1e-6)
     assert yes.float32_residual < 1e-6
     edge = answer(NETWORK, parse_specification(HEAD + BOX + "(assert (>= Y_0 1))(assert (<= X_0 1))"))

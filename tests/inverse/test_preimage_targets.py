@@ -1,6 +1,6 @@
 """Targets: the grammar, ties, smooth last activations, and what is refused."""
 
-from fractions import Fraction as F
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -38,8 +38,21 @@ def test_grammar_reads_linear_comparisons_and_classes(text, inside, outside):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "argmax", "argmax == x", "y_0", "y_0 >=", "y_0 >= y_1 1 2 y_2", "y_0 * y_1 > 0", "y_0 / 0 > 1", "__import__('os')",
-     "y_0 >= 1 and", "1/y_0 > 0", "argmax == 1.5", "y_0 => 1"],
+    [
+        "",
+        "argmax",
+        "argmax == x",
+        "y_0",
+        "y_0 >=",
+        "y_0 >= y_1 1 2 y_2",
+        "y_0 * y_1 > 0",
+        "y_0 / 0 > 1",
+        "__import__('os')",
+        "y_0 >= 1 and",
+        "1/y_0 > 0",
+        "argmax == 1.5",
+        "y_0 => 1",
+    ],
 )
 def test_text_outside_the_grammar_is_refused(text):
     with pytest.raises(OptionError, match="must read like"):
@@ -64,14 +77,17 @@ def test_targets_of_wrong_width_are_refused():
 def test_classes_partition_the_box_whatever_the_ties():
     flat = Network.from_arrays([[[1, 0], [0, 1]], [[1, 0], [0, 1]]], [[0, 0], [0, 0]], ["relu", "identity"])
     parts = [preimage(flat, f"argmax == {i}", box=[[-1, 1], [-1, 1]]) for i in range(2)]
-    assert [p.volume for p in parts] == [F(5, 2), F(3, 2)]  # the tie at (0, 0) of area 1 goes to the first
-    assert preimage(IDENTITY, "argmax == 2", box=UNIT).volume == F(1, 3)
+    assert [p.volume for p in parts] == [
+        Fraction(5, 2),
+        Fraction(3, 2),
+    ]  # the first wins the tie
+    assert preimage(IDENTITY, "argmax == 2", box=UNIT).volume == Fraction(1, 3)
 
 
 def test_overlapping_alternatives_are_counted_once():
-    assert preimage(IDENTITY, "y_0 <= 1/2 or y_1 <= 1/2", box=UNIT).volume == F(3, 4)
+    assert preimage(IDENTITY, "y_0 <= 1/2 or y_1 <= 1/2", box=UNIT).volume == Fraction(3, 4)
     whole = [Polyhedron([[1, 0, 0]], ["1/2"]), Polyhedron([[0, 1, 0]], ["1/2"])]
-    assert preimage(IDENTITY, whole, box=UNIT).volume == F(3, 4)
+    assert preimage(IDENTITY, whole, box=UNIT).volume == Fraction(3, 4)
 
 
 def test_sigmoid_threshold_gives_logarithms_that_are_decided_exactly():
