@@ -85,6 +85,10 @@ class Activation:
     has_shift: bool = False
     parameters: Mapping[str, Fraction] = field(default_factory=lambda: MappingProxyType({}))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let an activation of the table travel to other processes by its name."""
+        return activation, (self.label,)
+
     @property
     def is_identity(self) -> bool:
         """Whether the activation changes nothing."""
