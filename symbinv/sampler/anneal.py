@@ -25,7 +25,7 @@ from symbinv.sampler.walk import Manifold
 Array = NDArray[np.float64]
 SHELL = 0.02  # how far from the fiber, in u, annealing ends
 KEEP = 0.6  # effective share of the particles that a level must leave
-LEVELS = 400
+LEVELS = 100
 LEAPS = 4
 
 
@@ -60,6 +60,11 @@ class _Cloud:
 
 def anneal(fiber: FiberMap, chart: Chart, measure: str, particles: int, rng: np.random.Generator) -> Annealed | None:
     """Return particles on the fiber in the proportion of the measure, or None where annealing did not arrive."""
+    with np.errstate(all="ignore"):
+        return _anneal(fiber, chart, measure, particles, rng)
+
+
+def _anneal(fiber: FiberMap, chart: Chart, measure: str, particles: int, rng: np.random.Generator) -> Annealed | None:
     u = chart.draw(rng, particles)
     c = fiber.value(chart.inputs(u))
     scale = np.maximum(np.sqrt((c * c).mean(axis=1, keepdims=True)), 1e-300)

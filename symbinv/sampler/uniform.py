@@ -73,6 +73,7 @@ def draw_uniform(
     kept = thin(drawn.x, count)
     separate = bool(walk.labels.max(initial=0) > 0)
     ess, r_hat = diagnose(drawn, kept, walk.manifold.chart, separate)
+    ess = None if ess is None else np.minimum(ess, count)
     flat = kept.transpose(1, 0, 2).reshape(kept.shape[1], -1)[:, :count]
     points = all_inputs(walk.manifold, flat, ends)
     good = forward_hits(inverse, points) & in_box(points, ends)
