@@ -12,10 +12,10 @@ References:
     I. Niven, Irrational Numbers, 1956, theorem 9.1 (Hermite and Lindemann).
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import gcd
 from typing import Any
 
 import sympy
@@ -167,9 +167,12 @@ class LogLinear:
         return sympy.Add(to_rational(self.constant), *(to_rational(q) * atom.to_sympy() for atom, q in self.terms))
 
     def __float__(self) -> float:
-        if self.is_rational:
+        if not self.is_rational:
+            return nearest_double(self)
+        try:
             return float(self.constant)
-        return nearest_double(self)
+        except OverflowError:
+            return math.copysign(math.inf, self.constant)
 
 
 def nearest_double(number: LogLinear) -> float:
@@ -238,7 +241,7 @@ def _coprime_base(numbers: list[int]) -> list[int]:
         if n == 1:
             continue
         for k, b in enumerate(base):
-            common = gcd(n, b)
+            common = math.gcd(n, b)
             if common > 1:
                 del base[k]
                 waiting += [common, n // common, b // common] if (n, b) != (common, common) else [common]

@@ -70,7 +70,8 @@ class Constraint:
         jacobian = np.broadcast_to(self.float_matrix, (k, q, self.matrix.columns))
         for layer, slope in zip(reversed(self.layers), reversed(slopes), strict=True):
             scaled = jacobian * slope[:, None, :]
-            jacobian = (scaled.reshape(k * q, -1) @ layer.float_weights).reshape(k, q, -1)
+            m, n = layer.weights.shape
+            jacobian = (scaled.reshape(k * q, m) @ layer.float_weights).reshape(k, q, n)
         return value, jacobian
 
     def balls(self, x: Sequence[Any]) -> tuple[list[Any], list[list[Any]]]:

@@ -156,6 +156,8 @@ def _undone(step: ActivationUndone) -> str:
     if activation(step.activation).is_identity and not any(e.rhs.is_number for e in step.equations):
         return ""
     rows = _rows(_valued, step.equations)
+    if not rows:
+        return ""
     shift = ""
     if step.shift is not None:
         c = Printer().doprint(step.shift)
@@ -412,7 +414,7 @@ def _verdict(step: VerdictGiven) -> str:
     free += f", ${_tuple(step.free, printer)}$." if count else "."
     size = f"The preimage has dimension {step.dimension} ({step.dimension_claim})."
     if isinstance(verdict, NonEmpty):
-        point = _cut([round_number(sympy.sympify(v)) for v in verdict.witness])
+        point = _cut([round_number(v) for v in verdict.witness])
         found = rf"It is not empty ({verdict.claim}): one input is $x \approx ({point})$."
         return f"{free} {size} {found}"
     return f"{free} {size} Whether it is empty is not decided: {latex_text(verdict.reason)}."

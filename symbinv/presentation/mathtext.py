@@ -57,7 +57,7 @@ class Printer(LatexPrinter):  # type: ignore[misc]
         return str(super()._print_Piecewise(expr))
 
 
-def round_number(value: sympy.Expr) -> str:
+def round_number(value: sympy.Expr | float) -> str:
     r"""Return a real number rounded for display.
 
     Example:
