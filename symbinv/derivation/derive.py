@@ -65,7 +65,8 @@ def _layer_steps(step: LayerInverse, depth: int) -> Iterator[Step]:
         below[j] = value
     letter = symbols("z", step.weights.rows, layer_superscript(index, depth))
     yield LayerGiven(index, step.weights, step.bias, tuple(below), letter, step.outputs, step.activation.label)
-    yield ActivationUndone(index, step.activation.label, step.preactivations, step.activation.image, step.shift)
+    undone = tuple(e for e in step.preactivations if _is_attained(e.rhs))
+    yield ActivationUndone(index, step.activation.label, undone, step.activation.image, step.shift)
     if step.pieces is not None:
         constant = tuple(i for i in range(len(step.pieces)) if i not in step.rows)
         values = tuple(sympy.Rational(step.pieces[i].intercept) for i in constant)
@@ -82,6 +83,11 @@ def _layer_steps(step: LayerInverse, depth: int) -> Iterator[Step]:
     )
     if bounded:
         yield DomainStated(index, bounded)
+
+
+def _is_attained(preactivation: sympy.Expr) -> bool:
+    """Tell whether a pre-activation is a real number; a target outside the activation's image has none."""
+    return not preactivation.is_number or bool(preactivation.is_real)
 
 
 def _elimination(step: LayerInverse) -> Iterator[Step]:

@@ -193,6 +193,25 @@ class ExactMatrix:
         """The number of entries that are held: the non-zero ones of a sparse matrix, else all."""
         return len(self._sparse.places) if self._sparse is not None else self.rows * self.columns
 
+    def dense(self) -> "ExactMatrix":
+        """Return the same matrix with all entries held."""
+        if self._sparse is None:
+            return self
+        return ExactMatrix.from_flint(self.flint) if self._sparse.doubles is None else ExactMatrix(self.to_numpy())
+
+    @property
+    def has_one_entry_per_row(self) -> bool:
+        """Whether the matrix is sparse and no row has two entries: it only moves, drops and scales."""
+        return self._sparse is not None and len(np.unique(self._sparse.rows)) == len(self._sparse.places)
+
+    def product_terms(self, other: "ExactMatrix") -> int:
+        """Return the number of multiplications that self @ other takes."""
+        if self._sparse is not None and other._sparse is not None:
+            return self._sparse.terms(other._sparse)
+        if other._sparse is not None:
+            return self.rows * other.nonzeros
+        return self.nonzeros * other.columns
+
     @property
     def flint(self) -> fmpq_mat:
         """The matrix as FLINT holds it; for code inside `exact/`."""
@@ -241,6 +260,23 @@ class ExactMatrix:
             return self._sparse.to_numpy(_nearest_double)
         flat = [_nearest_double(v) for v in self.flint.entries()]
         return np.array(flat, dtype=np.float64).reshape(self.shape)
+
+    def times_floats(self, x: NDArray[np.float64], *, absolute: bool = False) -> NDArray[np.float64]:
+        """Return x @ self.T in doubles, for x of shape (k, columns); a sparse matrix is not made dense.
+
+        Args:
+            x: Rows to multiply.
+            absolute: Take the absolute values of the entries of the matrix.
+        """
+        if self._sparse is None:
+            dense = self.to_numpy()
+            return np.asarray(x @ (np.abs(dense) if absolute else dense).T)
+        stored = self._sparse.doubles
+        values = np.array([_nearest_double(v) for v in self._sparse.values]) if stored is None else stored
+        values = np.abs(values) if absolute else values
+        products = x[:, self._sparse.columns] * values
+        rows = self._sparse.rows
+        return np.array([np.bincount(rows, weights=row, minlength=self.rows) for row in products])
 
     def free_symbols(self) -> frozenset[sympy.Symbol]:
         """Return the symbols that occur in the entries."""

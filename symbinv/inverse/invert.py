@@ -396,9 +396,12 @@ def _seek(
     target = np.array([float(v) for v in goal.fractions()])
     if reach.point is not None:
         x = np.array([float(v) for v in reach.point.x])
-        claim = "exact" if all(r.is_decidable for r in constraint.offset) else "certified"
-        witness = tuple(v.to_sympy() for v in reach.point.x)
-        verdict = NonEmpty(witness, claim, _residual(network, x, target))  # type: ignore[arg-type]
+        residual = _residual(network, x, target)
+        if all(r.is_decidable for r in constraint.offset):
+            verdict = NonEmpty(tuple(v.to_sympy() for v in reach.point.x), "exact", residual)
+        else:  # nested logarithms: known by their balls, too large to write
+            radius = float(2.0**-50 * np.abs(x).max(initial=0.0))
+            verdict = NonEmpty(tuple(x.tolist()), "certified", residual, radius)
         return verdict, constraint, n0 - q, "exact" if _is_interior(reach, box) else "upper bound"
     if reach.level == 1:
         return Unknown(reach.undecided), constraint, n0 - q, "upper bound"

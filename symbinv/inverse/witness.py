@@ -124,5 +124,5 @@ def nearest_attainable(layer: Layer, target: Array) -> float:
     def miss(a: Array) -> Array:
         return np.asarray(f.numeric((weights @ a + bias)[None, :])[0] - target)
 
-    fit = least_squares(miss, start, xtol=1e-15, ftol=1e-15)
+    fit = least_squares(miss, start, xtol=1e-15, ftol=1e-15, gtol=1e-15)
     return float(np.abs(fit.fun).max())

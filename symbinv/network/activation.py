@@ -7,7 +7,8 @@ Softmax and log_softmax mix their entries (`joint`). They forget a common shift 
 is log a + c, or a + c, with a free shift c (`has_shift`), and the image is the open simplex or its logarithm.
 """
 
-from collections.abc import Mapping
+import copyreg
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from types import MappingProxyType
 
@@ -93,3 +94,11 @@ def _parameters(spec: str, tail: str, names: list[str], policy: Policy) -> dict[
             raise OptionError(f"parameters of an activation must be among {names}, not as in {spec[:60]!r}.")
         values[key.strip()] = to_fraction(text.strip(), policy)
     return values
+
+
+def _reduce(entry: Activation) -> tuple[Callable[[str], Activation], tuple[str]]:
+    """Let an entry of the table travel to other processes by its name."""
+    return activation, (entry.label,)
+
+
+copyreg.pickle(Activation, _reduce)

@@ -70,7 +70,8 @@ class Constraint:
         jacobian = np.broadcast_to(self.float_matrix, (k, q, self.matrix.columns))
         for layer, slope in zip(reversed(self.layers), reversed(slopes), strict=True):
             scaled = jacobian * slope[:, None, :]
-            jacobian = (scaled.reshape(k * q, -1) @ layer.float_weights).reshape(k, q, -1)
+            m, n = layer.weights.shape
+            jacobian = (scaled.reshape(k * q, m) @ layer.float_weights).reshape(k, q, n)
         return value, jacobian
 
     def balls(self, x: Sequence[Any]) -> tuple[list[Any], list[list[Any]]]:
@@ -141,7 +142,7 @@ def project(
     u = chart.to_free(starts) if chart else starts.copy()
     goal = tolerance * (1 + np.abs(constraint.float_offset).max(initial=0.0))
     x = chart.to_box(u) if chart else u
-    value, jacobian = constraint.linearize(x)
+    value, jacobian = (np.array(part) for part in constraint.linearize(x))
     size = _norm(value)
     for _ in range(iterations):
         active = np.flatnonzero(size > goal * 1e-3)

@@ -156,6 +156,8 @@ def _undone(step: ActivationUndone) -> str:
     if activation(step.activation).is_identity and not any(e.rhs.is_number for e in step.equations):
         return ""
     rows = _rows(_valued, step.equations)
+    if not rows:
+        return ""
     shift = ""
     if step.shift is not None:
         c = Printer().doprint(step.shift)
@@ -307,8 +309,9 @@ def _written_out(step: PivotWrittenOut) -> str:
     terms = [Term(False, shown(solved.side, bool(others))), *others]
     left = str(printer.doprint(solved.unknown))
     fitting = fraction_of_terms(terms, shown(solved.pivot, False), TEXT_WIDTH - width(left) - 3)
-    body = fitting or rf"\left({join(terms)}\right) / {shown(solved.pivot, True)}"
-    return f"Written out,\n\\[\n{left} = {body}\n\\]"
+    if fitting is None:
+        return f"Written out,{_align([equation_lines(f'{shown(solved.pivot, True)} {left}', '=', terms)])}"
+    return f"Written out,\n\\[\n{left} = {fitting}\n\\]"
 
 
 def _solved(step: LayerSolved) -> str:
@@ -412,7 +415,7 @@ def _verdict(step: VerdictGiven) -> str:
     free += f", ${_tuple(step.free, printer)}$." if count else "."
     size = f"The preimage has dimension {step.dimension} ({step.dimension_claim})."
     if isinstance(verdict, NonEmpty):
-        point = _cut([round_number(sympy.sympify(v)) for v in verdict.witness])
+        point = _cut([round_number(v) for v in verdict.witness])
         found = rf"It is not empty ({verdict.claim}): one input is $x \approx ({point})$."
         return f"{free} {size} {found}"
     return f"{free} {size} Whether it is empty is not decided: {latex_text(verdict.reason)}."
