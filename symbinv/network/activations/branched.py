@@ -18,10 +18,9 @@ from typing import Any
 
 import numpy as np
 import sympy
-from flint import arb, arb_series, ctx
 
 from symbinv.errors import NotSupportedError
-from symbinv.exact.ball import lower_bound, precision, upper_bound
+from symbinv.exact.ball import ball, lower_bound, precision, taylor, upper_bound, working_bits
 from symbinv.exact.interval import Interval
 from symbinv.exact.loglinear import Function, LogLinear
 from symbinv.network.activations.entry import Activation, Array, Ball, Branch, Entries, Inverse1D, two_parts
@@ -103,7 +102,7 @@ class _Valley:
         """Return a ball around the z between low and high with f(z) = value, f monotone there: the bracket halved
         until its length is below the working precision, each sign proved.
         """
-        bits = ctx.prec
+        bits = working_bits()
         low, high = low.mid(), high.mid()
         at_low = self.ball(low) - value
         rising = at_low < 0
@@ -122,8 +121,8 @@ class _Valley:
 
     def turning_point(self) -> Ball:
         """Return a ball around z_0, the zero of f' in (-2, 0), at the current precision."""
-        low, high = arb(-2), arb(-1) / 2
-        for _ in range(ctx.prec + 10):
+        low, high = ball(-2), ball(-1) / 2
+        for _ in range(working_bits() + 10):
             middle = ((low + high) / 2).mid()
             there = self.slope(middle)
             if there < 0:
@@ -154,11 +153,7 @@ def _turning(kind: str) -> _Turning:
     with precision(BITS):
         z = valley.turning_point()
         value = valley.ball(z)
-        before, ctx.cap = ctx.cap, SERIES_LENGTH
-        try:
-            coefficients = valley.series(arb_series([z.mid(), 1])).coeffs()
-        finally:
-            ctx.cap = before
+        coefficients = taylor(valley.series, z.mid(), SERIES_LENGTH)
         middle = (lower_bound(value) + upper_bound(value)) / 2
         high, low = two_parts(middle)
         return _Turning(
@@ -257,7 +252,7 @@ def _root_at(kind: str, side: int, value: Ball) -> Ball:
         return type(value).nan()
     if side > 0:
         return valley.root(value, turning.upper(), abs(value) + 1)
-    far = arb(-4)
+    far = ball(-4)
     while not valley.ball(far) > value:
         far = far * 2
     return valley.root(value, turning.lower(), far)
@@ -357,7 +352,7 @@ def _gelu_slope(z: Ball) -> Ball:
 
 
 def _gelu_series(z: Any) -> Any:
-    return z * (1 + (z / arb(2).sqrt()).erf()) / 2
+    return z * (1 + (z / ball(2).sqrt()).erf()) / 2
 
 
 def _gelu() -> Activation:

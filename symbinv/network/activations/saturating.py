@@ -4,10 +4,9 @@ from fractions import Fraction
 
 import numpy as np
 import sympy
-from flint import arb
 
 from symbinv.errors import OptionError
-from symbinv.exact.ball import precision, upper_bound
+from symbinv.exact.ball import pi, precision, upper_bound
 from symbinv.exact.interval import Interval
 from symbinv.exact.loglinear import Function, LogLinear
 from symbinv.network.activations.entry import (
@@ -174,14 +173,14 @@ TAN = Function("tan", lambda u: u.tan(), sympy.tan)
 def _half_pi() -> Fraction:
     """Return a rational number just above pi/2, nearer to it than any number that a file will hold."""
     with precision(512):
-        return upper_bound(arb.pi() / 2)
+        return upper_bound(pi() / 2)
 
 
 def _arctan() -> Activation:
     def exact(a: LogLinear) -> LogLinear | None:
         """Return tan a; None for what lies between pi/2 and the rational end of the image."""
         with precision(8192):
-            if not abs(a.enclose()) < arb.pi() / 2:
+            if not abs(a.enclose()) < pi() / 2:
                 return None
         return LogLinear.rational(0) if a.is_rational and a.constant == 0 else LogLinear.apply(TAN, a)
 
