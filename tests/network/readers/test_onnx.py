@@ -17,6 +17,7 @@ onnx = pytest.importorskip("onnx")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 from tests.network.readers.models import chain, model, run  # noqa: E402
+from tests.network.readers.samples import needs_data, trained  # noqa: E402
 
 GENERATOR = np.random.default_rng(11)
 
@@ -661,3 +662,30 @@ def test_a_reader_that_is_wrong_is_caught_by_the_parity_check(monkeypatch):
 def test_the_notes_say_what_the_network_was_checked_against():
     notes = load(chain(("Relu", [], {}), shape=(1, 2))).notes
     assert re.fullmatch(r"checked against (onnxruntime|onnx\.reference) at 3 points", notes[-1])
+
+
+# -- the trained networks -----------------------------------------------------------------------------
+
+
+@needs_data
+@pytest.mark.parametrize("path", [p for p in trained("*_f64.onnx") if "cnn" not in p.name], ids=lambda p: p.stem)
+def test_trained_networks_have_the_same_weights_in_every_precision_they_are_stored_in(path):
+    twin = load(path.with_name(path.name.replace("_f64.onnx", ".json")))
+    double, single = load(path), load(path.with_name(path.name.replace("_f64", "")))
+    assert double.sizes == single.sizes == twin.sizes
+    for d, s, t in zip(double.layers, single.layers, twin.layers, strict=True):
+        assert d.weights == t.weights
+        assert d.bias == t.bias
+        assert s.weights.to_numpy().tolist() == t.weights.to_numpy().astype("f4").tolist()
+        assert s.bias.to_numpy().tolist() == t.bias.to_numpy().astype("f4").tolist()
+        assert d.activation.name == s.activation.name == t.activation.name
+
+
+@needs_data
+@pytest.mark.parametrize("name", ["torch_digits_cnn", "torch_digits_cnn2"])
+def test_folded_and_unfolded_normalisation_are_the_same_map_to_rounding(name):
+    (folded,), (unfolded,) = trained(f"{name}.onnx"), trained(f"{name}_unfusedBN.onnx")
+    one, two = load(folded), load(unfolded)
+    assert one.sizes == two.sizes
+    for a, b in zip(one.layers, two.layers, strict=True):
+        assert np.allclose(a.weights.to_numpy(), b.weights.to_numpy(), rtol=1e-5, atol=1e-6)
