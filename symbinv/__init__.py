@@ -6,6 +6,9 @@ that derivation at NumPy speed.
 
 from symbinv.algebra.elimination import RowReduction, reduce_rows
 from symbinv.algebra.fiber import AffineFiber, solve_fiber
+from symbinv.algebra.operation import AddMultiple, Scale, Swap
+from symbinv.derivation.derive import derive
+from symbinv.derivation.steps import Derivation
 from symbinv.errors import (
     BudgetError,
     InexactError,
@@ -24,6 +27,9 @@ from symbinv.network.activation import ACTIVATIONS, Activation, activation
 from symbinv.network.network import Layer, Network
 from symbinv.network.readers.arrays import save
 from symbinv.network.readers.load import load
+from symbinv.presentation.latex import to_latex
+from symbinv.presentation.plot import plot_manifold, plot_pairs
+from symbinv.presentation.text import to_text
 from symbinv.sampler.compile import Sampler, compile_sampler
 from symbinv.sampler.samples import Samples, load_samples
 
@@ -32,8 +38,10 @@ __version__ = "0.1.0"
 __all__ = [
     "ACTIVATIONS",
     "Activation",
+    "AddMultiple",
     "AffineFiber",
     "BudgetError",
+    "Derivation",
     "Empty",
     "ExactMatrix",
     "InexactError",
@@ -48,16 +56,23 @@ __all__ = [
     "RowReduction",
     "Sampler",
     "Samples",
+    "Scale",
     "ShapeError",
+    "Swap",
     "SymbinvError",
     "Unknown",
     "activation",
     "compile_sampler",
+    "derive",
     "invert",
     "load",
     "load_samples",
+    "plot_manifold",
+    "plot_pairs",
     "rationalize",
     "reduce_rows",
     "save",
     "solve_fiber",
+    "to_latex",
+    "to_text",
 ]

@@ -8,6 +8,7 @@ import numpy as np
 import sympy
 
 from symbinv.exact.interval import Interval
+from symbinv.exact.matrix import ExactMatrix
 from symbinv.inverse.invert import Inverse
 from symbinv.inverse.layer import LayerInverse
 from symbinv.inverse.verdict import Empty, NonEmpty
@@ -77,15 +78,16 @@ def _row(step: LayerInverse) -> dict[str, Any]:
     return dict(zip(COLUMNS, values, strict=True))
 
 
-def condition_number(weights: Any) -> str:
-    """Return a matrix's condition number to three digits, "-" for symbols and zero matrices."""
+def condition_number(weights: ExactMatrix) -> str:
+    """Return a matrix's condition number to three digits, "inf" below full rank, "-" for symbols and zero."""
     if not weights.is_rational:
         return "-"
     singular = np.linalg.svd(weights.to_numpy(), compute_uv=False)
     if not len(singular) or singular[0] == 0:
         return "-"
-    smallest = singular[-1]
-    return "inf" if smallest == 0 else f"{singular[0] / smallest:.3g}"
+    if singular[-1] <= 1e-12 * singular[0] and weights.rank() < min(weights.shape):
+        return "inf"
+    return "inf" if singular[-1] == 0 else f"{singular[0] / singular[-1]:.3g}"
 
 
 def network_rows(network: Network) -> list[dict[str, Any]]:

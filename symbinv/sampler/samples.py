@@ -35,6 +35,12 @@ class Report:
         notes: Further sentences.
         ess: Effective sample size, one value an input; None where not claimed.
         r_hat: Gelman-Rubin statistic over chains, one value an input; None where there are no chains.
+        base: The base measure: "uniform in the box" or the name of a Gaussian; "" where there is none.
+        chains: How many walked.
+        components: In how many parts of the fiber chains were seen (never: that all were found).
+        shares: The share of the points in each of these parts, largest first.
+        seconds: {stage: wall-clock seconds}.
+        tuning: {name: value} of what the warm-up chose and how the walk went.
     """
 
     method: str
@@ -48,6 +54,12 @@ class Report:
     notes: tuple[str, ...] = ()
     ess: Array | None = None
     r_hat: Array | None = None
+    base: str = ""
+    chains: int = 0
+    components: int | None = None
+    shares: tuple[float, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
+    tuning: dict[str, float] = field(default_factory=dict)
 
     def to_text(self) -> str:
         """Return the report as lines of text."""
@@ -58,7 +70,31 @@ class Report:
             )
             lines.append(f"  {count:,} {place}")
         lines += [f"  {name} in [{low:.6g}, {high:.6g}]" for name, (low, high) in self.ranges.items()]
+        if self.measure:
+            lines.append(f"measure: {self.measure}" + (f", base {self.base}" if self.base else ""))
+        lines += self._chain_lines()
         return "\n".join([*lines, *self.notes])
+
+    def _chain_lines(self) -> list[str]:
+        lines = []
+        if self.chains:
+            named = ", ".join(f"{name} {value:.4g}" for name, value in self.tuning.items())
+            lines.append(f"{self.chains:,} chains; {named}")
+        if self.r_hat is not None and len(self.r_hat):
+            lines.append(f"R-hat at most {np.max(self.r_hat):.4f} (input {int(np.argmax(self.r_hat)) + 1})")
+        if self.ess is not None and len(self.ess):
+            lines.append(
+                f"effective sample size at least {np.min(self.ess):,.0f} (input {int(np.argmin(self.ess)) + 1})"
+            )
+        elif self.r_hat is not None:
+            lines.append("effective sample size not claimed: R-hat says that the chains have not mixed")
+        if self.components is not None:
+            shares = f", with shares {', '.join(f'{s:.3f}' for s in self.shares)}" if self.components > 1 else ""
+            parts = "part" if self.components == 1 else "parts"
+            lines.append(f"chains seen in {self.components} connected {parts}{shares}; others may exist")
+        if self.seconds:
+            lines.append("seconds: " + ", ".join(f"{stage} {value:.2f}" for stage, value in self.seconds.items()))
+        return lines
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,7 +215,7 @@ def load_samples(path: str | Path) -> Samples:
     """
     place = Path(path)
     try:
-        with np.load(place, allow_pickle=False) as data:
+        with np.load(io.BytesIO(place.read_bytes()), allow_pickle=False) as data:
             arrays = {k: data[k] for k in data.files}
         points = np.asarray(arrays["points"], dtype=np.float64)
         report = Report("file", str(arrays["report"]), None, len(points), len(points))

@@ -1,0 +1,174 @@
+"""The walk's points against laws found by other means; false-alarm rate 1e-4 a test, seeds fixed."""
+
+import numpy as np
+import pytest
+from scipy import integrate, optimize, stats
+
+import symbinv as si
+from symbinv.sampler.chart import gaussian
+from symbinv.sampler.diagnostics import effective_size
+
+from .walk_cases import trained
+
+RATE = 1e-4
+
+
+def critical(comparisons):
+    """Two-sided critical z for that many comparisons at the false-alarm rate."""
+    return stats.norm.isf(RATE / comparisons / 2)
+
+
+def random_line_roots(inverse, box, lines, rng, grid=160):
+    """Return all roots of a one-row constraint on isotropic random lines through the box, with weights.
+
+    A line through a uniform point in a uniform direction meets a surface at area-uniform points (Crofton) when
+    each root is weighted by one over the length of its line inside the box.
+    """
+    c = inverse.constraint
+    low, high = box.T
+    origin = low + (high - low) * rng.uniform(size=(lines, len(low)))
+    way = rng.normal(size=origin.shape)
+    way /= np.linalg.norm(way, axis=1, keepdims=True)
+    ends = np.sort(np.stack([(low - origin) / way, (high - origin) / way]), axis=0)
+    begin, end = ends[0].max(axis=1), ends[1].min(axis=1)
+    t = begin[:, None] + (end - begin)[:, None] * np.linspace(0, 1, grid)
+    values = c.evaluate((origin[:, None] + t[:, :, None] * way[:, None]).reshape(-1, len(low))).reshape(lines, grid)
+    i, j = np.nonzero(values[:, :-1] * values[:, 1:] < 0)
+    left, right, sign = t[i, j], t[i, j + 1], values[i, j]
+    for _ in range(50):
+        middle = 0.5 * (left + right)
+        same = c.evaluate(origin[i] + middle[:, None] * way[i])[:, 0] * sign > 0
+        left, right = np.where(same, middle, left), np.where(same, right, middle)
+    weights = 1 / (end - begin)[i]
+    return origin[i] + left[:, None] * way[i], weights / len(weights)
+
+
+def energy_distance_test(x, y, rng, permutations=400):
+    """Return the p-value of the energy distance between equally weighted, independent points."""
+    both = np.concatenate([x, y])
+    gaps = np.sqrt(((both[:, None] - both[None]) ** 2).sum(axis=2))
+    n = len(x)
+
+    def distance(order):
+        a, b = order[:n], order[n:]
+        return 2 * gaps[np.ix_(a, b)].mean() - gaps[np.ix_(a, a)].mean() - gaps[np.ix_(b, b)].mean()
+
+    seen = distance(np.arange(len(both)))
+    others = np.array([distance(rng.permutation(len(both))) for _ in range(permutations)])
+    # far tail by a gamma fit of the permutation law, as 1e-4 is below what the permutations resolve
+    shape = others.mean() ** 2 / others.var()
+    return stats.gamma.sf(seen, shape, scale=others.mean() / shape)
+
+
+def compare(points, ess, truth, weights, rng):
+    """Compare means by z-tests and the laws by the energy distance."""
+    mean = weights @ truth
+    variance = weights @ (truth - mean) ** 2
+    error = np.sqrt(points.var(axis=0) / ess + variance * (weights**2).sum())
+    z = np.abs(points.mean(axis=0) - mean) / error
+    assert z.max() < critical(len(z))
+    scale = np.sqrt(variance)
+    a = points[rng.choice(len(points), 400, replace=False)] / scale
+    b = truth[rng.uniform(size=len(truth)) < weights / weights.max()][:400] / scale
+    assert len(b) >= 60
+    assert energy_distance_test(a, b, rng) > RATE
+
+
+def test_the_walk_agrees_with_random_lines_on_a_trained_network():
+    network, y, box = trained("bc_logistic_30-12-4-1")
+    inverse = si.invert(network, y.tolist(), box=box)
+    rng = np.random.default_rng(5)
+    parts = [random_line_roots(inverse, box, 10_000, rng, grid=40) for _ in range(10)]
+    roots, weights = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] * len(p[1]) for p in parts])
+    weights /= weights.sum()
+    samples = si.compile_sampler(inverse).draw(10_000, seed=2)
+    assert samples.report.r_hat.max() <= 1.01
+    compare(samples.points, samples.report.ess, roots, weights, rng)
+
+
+@pytest.mark.parametrize("measure", ["surface", "conditional"])
+def test_the_walk_agrees_with_rejection_in_a_thin_shell(measure):
+    network = si.Network.from_arrays(
+        [[[2, -1, 0.5], [0.3, 1.5, -2], [1, 1, 1]], [[1.5, -2, 1]]], [[0.1, -0.2, 0.3], [0.1]], ["tanh", "sigmoid"]
+    )
+    box = np.array([[-1.0, 1.0]] * 3)
+    inverse = si.invert(network, ["0.6"], box=box.tolist())
+    rng = np.random.default_rng(6)
+    draws = rng.uniform(-1, 1, size=(400_000, 3))
+    shell = draws[np.abs(inverse.constraint.evaluate(draws)[:, 0]) < 0.01]
+    weights = np.ones(len(shell))
+    if measure == "surface":
+        weights = np.linalg.norm(inverse.constraint.linearize(shell)[1][:, 0], axis=1)
+    samples = si.compile_sampler(inverse).draw(10_000, seed=2, measure=measure)
+    assert samples.report.r_hat.max() <= 1.01
+    compare(samples.points, samples.report.ess, shell, weights / weights.sum(), rng)
+
+
+def test_the_area_of_a_curved_fiber_agrees_with_numerical_integration():
+    network = si.Network.from_arrays(
+        [[[1.0, 0.5], [-2, 1.5]], [[2, 1.5]]], [[0.2, -0.3], [-1.4]], ["sigmoid", "sigmoid"]
+    )
+    box = np.array([[-2.0, 2.0]] * 2)
+    inverse = si.invert(network, ["0.6"], box=box.tolist())
+
+    def c(x1, x2):
+        return float(inverse.constraint.evaluate(np.array([[x1, x2]]))[0, 0])
+
+    grid, kept = np.linspace(-2, 2, 1201), []
+    for x1 in grid:  # the fiber is a graph over x1 where c changes sign from bottom to top
+        if c(x1, -2.0) * c(x1, 2.0) < 0:
+            x2 = optimize.brentq(lambda t, x1=x1: c(x1, t), -2.0, 2.0, xtol=1e-13)
+            g = inverse.constraint.linearize(np.array([[x1, x2]]))[1][0, 0]
+            kept.append((x1, x2, np.hypot(*g) / abs(g[1])))
+    x1, x2, length = np.array(kept).T
+    mean = integrate.trapezoid(x1 * length, x1) / integrate.trapezoid(length, x1)
+    samples = si.compile_sampler(inverse).draw(10_000, seed=4)
+    size = samples.report.ess[0]
+    assert abs(samples.points[:, 0].mean() - mean) < critical(1) * samples.points[:, 0].std() / np.sqrt(size)
+
+
+def test_the_chart_measure_is_uniform_in_the_free_variables():
+    # sigmoid(x1 + x2) with the target 1/2 on [-1, 1]^2 is the line x1 = -x2: x2 is free and uniform on [-1, 1]
+    network = si.Network.from_arrays([[[1, 3]]], [[0]], ["sigmoid"], box=[[-1, 1]] * 2)
+    samples = si.compile_sampler(si.invert(network, ["0.5"])).draw(8000, seed=1, measure="chart")
+    assert samples.report.measure == "chart" and "free are x_2" in samples.report.to_text()
+    # |x1| = 3 |x2| <= 1
+    assert np.abs(samples.weights @ samples.free[:, 0] ** 2 - 1 / 27) < 0.002
+    assert samples.weights.sum() == pytest.approx(1)
+
+
+def test_a_draw_is_the_same_for_the_same_seed_and_differs_for_another():
+    network = si.Network.from_arrays([[[1, 2, -1]]], [[0]], ["sigmoid"], box=[[-1, 1]] * 3)
+    sampler = si.compile_sampler(si.invert(network, ["0.5"]))
+    first, again, other = (sampler.draw(500, seed=s).points for s in (1, 1, 2))
+    assert (first == again).all() and (first != other).any()
+
+
+def test_constant_inputs_and_sides_without_width_stand_still():
+    network = si.Network.from_arrays([[[1, 2, -1, 0]], [[1.5]]], [[0], [0]], ["tanh", "sigmoid"])
+    box = [[-1, 1], [0.25, 0.25], [-1, 1], [3, 3]]
+    samples = si.compile_sampler(si.invert(network, ["0.5"], box=box)).draw(1000, seed=1)
+    assert (samples.points[:, 1] == 0.25).all() and (samples.points[:, 3] == 3).all()
+    assert samples.residual.max() < 1e-12 and samples.report.r_hat[1] == 1
+
+
+def test_without_a_box_a_base_measure_is_asked_for_and_taken():
+    network = si.Network.from_arrays([[[1, 2, -1]], [[1.5]]], [[0], [0]], ["tanh", "sigmoid"])
+    sampler = si.compile_sampler(si.invert(network, ["0.5"]))
+    with pytest.raises(si.OptionError, match="infinite area"):
+        sampler.draw(10)
+    samples = sampler.draw(2000, seed=1, base=gaussian(0, 2))
+    assert samples.report.base == "gaussian(0, 2)"
+    assert effective_size(samples.points[:, :1, None])[0] > 0
+    # on the plane x1 + 2 x2 - x3 = 0 the normal keeps variance 4 (1 - w^2 / 6)
+    np.testing.assert_allclose(samples.points.var(axis=0), 4 * (1 - np.array([1, 4, 1]) / 6), rtol=0.2)
+
+
+def test_float32_and_unknown_options():
+    network = si.Network.from_arrays([[[1, 2, -1]]], [[0]], ["sigmoid"], box=[[-1, 1]] * 3)
+    sampler = si.compile_sampler(si.invert(network, ["0.5"]))
+    assert sampler.draw(100, seed=1, dtype="float32").points.dtype == np.float32
+    with pytest.raises(si.OptionError, match="measure must be one of"):
+        sampler.draw(10, measure="volume")
+    with pytest.raises(si.OptionError, match="dtype must be"):
+        sampler.draw(10, dtype="float16")
