@@ -348,6 +348,15 @@ def test_a_size_left_open_elsewhere_is_refused():
         ("Softmax", {}, "softmax"),
         ("LeakyRelu", {"alpha": 0.25}, "leaky_relu(alpha=1/4)"),
         ("LeakyRelu", {"alpha": 0.0}, "relu"),
+        ("Softsign", {}, "softsign"),
+        ("Atan", {}, "arctan"),
+        ("Exp", {}, "exp"),
+        ("Abs", {}, "abs"),
+        ("Elu", {"alpha": 0.5}, "elu(alpha=1/2)"),
+        ("Celu", {"alpha": 2.0}, "celu(alpha=2)"),
+        ("HardSigmoid", {"alpha": 0.25, "beta": 0.5}, "hard_sigmoid(alpha=1/4, beta=1/2)"),
+        ("LogSoftmax", {}, "log_softmax"),
+        ("Selu", {"alpha": 1.5, "gamma": 0.5}, "selu(alpha=3/2, scale=1/2)"),
     ],
 )
 def test_activations_of_the_table(operator, attributes, label):
@@ -365,8 +374,18 @@ def test_prelu_with_one_slope_and_clip_at_zero():
     assert [layer.activation.label for layer in network.layers] == ["leaky_relu(alpha=1/2)", "relu"]
     with pytest.raises(NotSupportedError, match=r"PRelu\): its slopes must be equal"):
         load(chain(("PRelu", [np.float32([0.5, 1])], {}), shape=(1, 2)))
-    with pytest.raises(NotSupportedError, match=r"Clip\): its ends must be 0 and infinity"):
-        load(chain(("Clip", [np.float32(0), np.float32(6)], {}), shape=(1, 2)))
+    network = agrees(
+        chain(
+            ("Clip", [np.float32(0), np.float32(6)], {}),
+            ("Clip", [np.float32(-0.5), np.float32(0.5)], {}),
+            shape=(1, 2),
+        )
+    )
+    assert [layer.activation.label for layer in network.layers] == ["relu6", "hard_tanh(lower=-1/2, upper=1/2)"]
+    with pytest.raises(NotSupportedError, match=r"Clip\): its ends must be numbers, or 0 and infinity"):
+        load(chain(("Clip", [np.float32(1)], {}), shape=(1, 2)))
+    assert agrees(chain(("Pow", [np.float32(2)], {}), shape=(1, 2))).layers[0].activation.name == "square"
+    assert agrees(chain(("Gelu", [], {}), shape=(1, 2), opset=20)).layers[0].activation.name == "gelu"
 
 
 def test_softmax_before_opset_13_runs_over_all_axes_behind():
