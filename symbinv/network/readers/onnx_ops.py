@@ -299,7 +299,7 @@ def _clip(call: Call) -> None:
         call.trace.activate(named("relu"))
     elif bottom is None or top is None:
         raise NotSupportedError(f"its ends must be numbers, or 0 and infinity as relu has them, not {low} and {high}.")
-    elif (bottom, top) == (0, 6):
+    elif bottom == 0 and top == 6:
         call.trace.activate(named("relu6"))
     else:
         call.trace.activate(named("hard_tanh", {"lower": bottom, "upper": top}))
