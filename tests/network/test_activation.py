@@ -410,6 +410,17 @@ def test_gelu_says_that_its_branches_are_numeric():
         left.inverse.symbolic(sympy.Symbol("a"))
 
 
+def test_long_ends_of_an_image_are_shown_rounded():
+    assert str(activation("arctan").image) == "(≈-1.5708, ≈1.5708)"
+    assert str(activation("silu").image) == "[≈-0.278465, oo)"
+
+
+def test_a_value_between_pi_over_2_and_the_rounded_end_is_not_inverted():
+    f = activation("arctan")
+    end = f.image.upper - Fraction(1, 2**520)
+    assert f.image.contains(end) and f.inverse.exact(LogLinear.rational(end)) is None
+
+
 def test_values_below_the_turning_point_have_no_inverse():
     for name in ("silu", "gelu"):
         for branch in activation(name).branches:

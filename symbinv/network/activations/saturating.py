@@ -173,7 +173,7 @@ TAN = Function("tan", lambda u: u.tan(), sympy.tan)
 
 def _half_pi() -> Fraction:
     """Return a rational number just above pi/2, nearer to it than any number that a file will hold."""
-    with precision(4096):
+    with precision(512):
         return upper_bound(arb.pi() / 2)
 
 
