@@ -301,7 +301,12 @@ _FUNCTIONS: dict[str, tuple[str, dict[str, float]]] = {
     "celu": ("celu", {"alpha": 1.0}),
     "selu": ("selu", {}),
     "exponential": ("exp", {}),
-    "silu": ("swish", {}),
+    "silu": ("silu", {}),
+    "gelu": ("gelu", {}),
+    "relu6": ("relu6", {}),
+    "hard_tanh": ("hard_tanh", {}),
+    "hard_sigmoid": ("hard_sigmoid", {}),
+    "log_softmax": ("log_softmax", {}),
     "mish": ("mish", {}),
 }
 
@@ -317,8 +322,11 @@ def _function(function: Any, trace: Trace) -> None:
     if name not in _FUNCTIONS or not str(getattr(function, "__module__", "")).startswith("keras."):
         raise NotSupportedError(f"the activation {show(name, 40)!r} is not supported; {', '.join(_FUNCTIONS)} are.")
     ours, parameters = _FUNCTIONS[name]
-    if ours == "softmax":
+    if ours in ("softmax", "log_softmax"):
         trace.softmax(named(ours), -1)
+        return
+    if ours == "hard_sigmoid":
+        trace.activate(named(ours, {"alpha": Fraction(1, 6)}))  # Keras 3 means relu6(x + 3) / 6
         return
     trace.activate(named(ours, {key: trace.number(value) for key, value in parameters.items()}))
 

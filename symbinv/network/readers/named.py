@@ -9,10 +9,7 @@ from symbinv.network.activation import ACTIVATIONS, Activation
 _STANDARD = {
     ("elu", "alpha"): 1.0,
     ("celu", "alpha"): 1.0,
-    ("swish", "alpha"): 1.0,
-    ("swish", "beta"): 1.0,
-    ("selu", "alpha"): 1.67326319217681884765625,
-    ("selu", "gamma"): 1.05070102214813232421875,
+    ("silu", "alpha"): 1.0,
 }
 
 

@@ -21,7 +21,7 @@ ACTIVATION_OPERATORS: dict[str, tuple[str, dict[str, float]]] = {
     "ThresholdedRelu": ("thresholded_relu", {"alpha": 1.0}),
     "HardSigmoid": ("hard_sigmoid", {"alpha": 0.2, "beta": 0.5}),
     "HardSwish": ("hard_swish", {}),
-    "Swish": ("swish", {"alpha": 1.0}),
+    "Swish": ("silu", {"alpha": 1.0}),
     "Gelu": ("gelu", {}),
     "Mish": ("mish", {}),
     "Exp": ("exp", {}),
@@ -57,7 +57,15 @@ def activate(call: Call) -> None:
         slopes = {call.trace.number(v) for v in call.need(1).ravel()}
         if len(slopes) != 1:
             raise NotSupportedError(f"its slopes must be equal, not {len(slopes)} different ones.")
-        call.trace.activate(named(name, {"alpha": slopes.pop()}))
+        slope = slopes.pop()
+        call.trace.activate(named(name if slope >= 0 else "prelu", {"alpha": slope}))
+        return
+    if node.operator == "Gelu":
+        node.allow("approximate")
+        if node.text("approximate", "none") != "none":
+            raise NotSupportedError("an approximate Gelu is not supported.")
+        call.trace.activate(named(name))
         return
     node.allow(*defaults)
-    call.trace.activate(named(name, {key: call.number(key, value) for key, value in defaults.items()}))
+    given = {key: call.number(key, value) for key, value in defaults.items()}
+    call.trace.activate(named(name, {"scale" if key == "gamma" else key: value for key, value in given.items()}))

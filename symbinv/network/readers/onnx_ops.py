@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symbinv.errors import InexactError, NotSupportedError, ReadError
-from symbinv.network.activation import activation
+from symbinv.network.readers.named import named
 from symbinv.network.readers.onnx_activation import ACTIVATION_OPERATORS, activate
 from symbinv.network.readers.onnx_attribute import Node
 from symbinv.network.readers.onnx_call import Call
@@ -293,9 +293,25 @@ def _clip(call: Call) -> None:
         low, high = (
             default if v is None else v.ravel()[0] for v, default in zip(given, (-np.inf, np.inf), strict=True)
         )
-    if low != 0 or not (isinstance(high, float | np.floating) and high >= np.finfo(np.float32).max):
-        raise NotSupportedError(f"its ends must be 0 and infinity, as relu has them, not {low} and {high}.")
-    call.trace.activate(activation("relu"))
+    top = None if high >= np.finfo(np.float32).max else call.trace.number(high)
+    bottom = None if low <= np.finfo(np.float32).min else call.trace.number(low)
+    if bottom == 0 and top is None:
+        call.trace.activate(named("relu"))
+    elif bottom is None or top is None:
+        raise NotSupportedError(f"its ends must be numbers, or 0 and infinity as relu has them, not {low} and {high}.")
+    elif bottom == 0 and top == 6:
+        call.trace.activate(named("relu6"))
+    else:
+        call.trace.activate(named("hard_tanh", {"lower": bottom, "upper": top}))
+
+
+def _power(call: Call) -> None:
+    call.node.allow()
+    call.first()
+    exponent = call.constant(call.node.input(1))
+    if exponent.size != 1 or exponent.ravel()[0] != 2:
+        raise NotSupportedError("its exponent must be 2.")
+    call.trace.activate(named("square"))
 
 
 _OPERATORS: dict[str, Callable[[Call], None]] = {
@@ -316,6 +332,7 @@ _OPERATORS: dict[str, Callable[[Call], None]] = {
     "Mul": _multiply,
     "Neg": _negate,
     "Pad": _pad,
+    "Pow": _power,
     "Reshape": _reshape,
     "Squeeze": _squeeze,
     "Sub": _subtract,

@@ -56,7 +56,8 @@ def evaluate(network: Network, x: Array, unit: float) -> tuple[Array, Array]:
             error = layer.weights.times_floats(error, absolute=True) + terms * unit * summed
             act, a = layer.activation, layer.activation.numeric(z)
             if act.has_shift:
-                error = a * np.expm1(2 * error.max(axis=1, keepdims=True))
+                moved = 2 * error.max(axis=1, keepdims=True)  # of a difference of two entries
+                error = a * np.expm1(moved) if act.image.is_bounded else moved + 0 * a
             else:
                 error = np.maximum(np.abs(act.numeric(z + error) - a), np.abs(act.numeric(z - error) - a))
             error = error + 4 * unit * np.maximum(np.abs(a), 1.0 if act.image.is_bounded else 0.0)

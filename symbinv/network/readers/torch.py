@@ -266,7 +266,13 @@ def _plain(name: str, **fields: str) -> Callable[[Any, Trace], None]:
 
 def _softmax(module: Any, trace: Trace) -> None:
     axis = module.dim if module.dim is not None else 1
-    trace.softmax(named("softmax"), int(axis))
+    trace.softmax(named("log_softmax" if _class_of(module) == "LogSoftmax" else "softmax"), int(axis))
+
+
+def _gelu(module: Any, trace: Trace) -> None:
+    if module.approximate != "none":
+        raise NotSupportedError("an approximate GELU is not supported.")
+    trace.activate(named("gelu"))
 
 
 def _softplus(module: Any, trace: Trace) -> None:
@@ -298,7 +304,12 @@ _ACTIVATIONS: dict[str, Callable[[Any, Trace], None]] = {
     "ELU": _plain("elu", alpha="alpha"),
     "CELU": _plain("celu", alpha="alpha"),
     "SELU": _plain("selu"),
-    "SiLU": _plain("swish"),
+    "SiLU": _plain("silu"),
+    "ReLU6": _plain("relu6"),
+    "Hardtanh": _plain("hard_tanh", lower="min_val", upper="max_val"),
+    "Hardsigmoid": lambda module, trace: trace.activate(named("hard_sigmoid", {"alpha": Fraction(1, 6)})),
+    "GELU": _gelu,
+    "LogSoftmax": _softmax,
     "Mish": _plain("mish"),
     "Hardswish": _plain("hard_swish"),
 }

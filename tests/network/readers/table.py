@@ -122,7 +122,8 @@ def row(path):
     shown = "-".join(map(str, network.sizes)) if network.depth < 9 else f"{network.sizes[0]}-…-{network.sizes[-1]}"
     names = list(dict.fromkeys(layer.activation.name for layer in network.layers))
     bound = "" if far is None else bucket(far)
-    return f"| {name} | {shown}, {network.depth} layers, {', '.join(names)} | {bound} |"
+    layers = "1 layer" if network.depth == 1 else f"{network.depth} layers"
+    return f"| {name} | {shown}, {layers}, {', '.join(names)} | {bound} |"
 
 
 def bucket(value):

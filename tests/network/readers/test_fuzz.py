@@ -8,7 +8,7 @@ from symbinv.network.readers.load import load
 from symbinv.network.readers.vnnlib import read_boxes
 from tests.network.readers import mutations
 
-COUNTS = {"json": 300, "npz": 300, "nnet": 300, "vnnlib": 300, "onnx": 250, "pt": 60, "keras": 25, "h5": 25}
+COUNTS = {"json": 300, "npz": 300, "nnet": 300, "vnnlib": 300, "onnx": 250, "pt": 60, "keras": 8, "h5": 8}
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -17,6 +17,7 @@ onnx = pytest.importorskip("onnx")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 from tests.network.readers.models import chain, model, run  # noqa: E402
+from tests.network.readers.samples import needs_data, trained  # noqa: E402
 
 GENERATOR = np.random.default_rng(11)
 
@@ -347,6 +348,15 @@ def test_a_size_left_open_elsewhere_is_refused():
         ("Softmax", {}, "softmax"),
         ("LeakyRelu", {"alpha": 0.25}, "leaky_relu(alpha=1/4)"),
         ("LeakyRelu", {"alpha": 0.0}, "relu"),
+        ("Softsign", {}, "softsign"),
+        ("Atan", {}, "arctan"),
+        ("Exp", {}, "exp"),
+        ("Abs", {}, "abs"),
+        ("Elu", {"alpha": 0.5}, "elu(alpha=1/2)"),
+        ("Celu", {"alpha": 2.0}, "celu(alpha=2)"),
+        ("HardSigmoid", {"alpha": 0.25, "beta": 0.5}, "hard_sigmoid(alpha=1/4, beta=1/2)"),
+        ("LogSoftmax", {}, "log_softmax"),
+        ("Selu", {"alpha": 1.5, "gamma": 0.5}, "selu(alpha=3/2, scale=1/2)"),
     ],
 )
 def test_activations_of_the_table(operator, attributes, label):
@@ -364,8 +374,18 @@ def test_prelu_with_one_slope_and_clip_at_zero():
     assert [layer.activation.label for layer in network.layers] == ["leaky_relu(alpha=1/2)", "relu"]
     with pytest.raises(NotSupportedError, match=r"PRelu\): its slopes must be equal"):
         load(chain(("PRelu", [np.float32([0.5, 1])], {}), shape=(1, 2)))
-    with pytest.raises(NotSupportedError, match=r"Clip\): its ends must be 0 and infinity"):
-        load(chain(("Clip", [np.float32(0), np.float32(6)], {}), shape=(1, 2)))
+    network = agrees(
+        chain(
+            ("Clip", [np.float32(0), np.float32(6)], {}),
+            ("Clip", [np.float32(-0.5), np.float32(0.5)], {}),
+            shape=(1, 2),
+        )
+    )
+    assert [layer.activation.label for layer in network.layers] == ["relu6", "hard_tanh(lower=-1/2, upper=1/2)"]
+    with pytest.raises(NotSupportedError, match=r"Clip\): its ends must be numbers, or 0 and infinity"):
+        load(chain(("Clip", [np.float32(1)], {}), shape=(1, 2)))
+    assert agrees(chain(("Pow", [np.float32(2)], {}), shape=(1, 2))).layers[0].activation.name == "square"
+    assert agrees(chain(("Gelu", [], {}), shape=(1, 2), opset=20)).layers[0].activation.name == "gelu"
 
 
 def test_softmax_before_opset_13_runs_over_all_axes_behind():
@@ -661,3 +681,30 @@ def test_a_reader_that_is_wrong_is_caught_by_the_parity_check(monkeypatch):
 def test_the_notes_say_what_the_network_was_checked_against():
     notes = load(chain(("Relu", [], {}), shape=(1, 2))).notes
     assert re.fullmatch(r"checked against (onnxruntime|onnx\.reference) at 3 points", notes[-1])
+
+
+# -- the trained networks -----------------------------------------------------------------------------
+
+
+@needs_data
+@pytest.mark.parametrize("path", [p for p in trained("*_f64.onnx") if "cnn" not in p.name], ids=lambda p: p.stem)
+def test_trained_networks_have_the_same_weights_in_every_precision_they_are_stored_in(path):
+    twin = load(path.with_name(path.name.replace("_f64.onnx", ".json")))
+    double, single = load(path), load(path.with_name(path.name.replace("_f64", "")))
+    assert double.sizes == single.sizes == twin.sizes
+    for d, s, t in zip(double.layers, single.layers, twin.layers, strict=True):
+        assert d.weights == t.weights
+        assert d.bias == t.bias
+        assert s.weights.to_numpy().tolist() == t.weights.to_numpy().astype("f4").tolist()
+        assert s.bias.to_numpy().tolist() == t.bias.to_numpy().astype("f4").tolist()
+        assert d.activation.name == s.activation.name == t.activation.name
+
+
+@needs_data
+@pytest.mark.parametrize("name", ["torch_digits_cnn", "torch_digits_cnn2"])
+def test_folded_and_unfolded_normalisation_are_the_same_map_to_rounding(name):
+    (folded,), (unfolded,) = trained(f"{name}.onnx"), trained(f"{name}_unfusedBN.onnx")
+    one, two = load(folded), load(unfolded)
+    assert one.sizes == two.sizes
+    for a, b in zip(one.layers, two.layers, strict=True):
+        assert np.allclose(a.weights.to_numpy(), b.weights.to_numpy(), rtol=1e-5, atol=1e-6)
