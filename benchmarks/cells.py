@@ -3,7 +3,8 @@
     python benchmarks/cells.py [--peer PYTHON] [--data FOLDER]
 
 PYTHON is an interpreter in which affinitree is installed (this one by default); FOLDER holds the real networks
-(../shared/data beside the repository by default). What is absent is left out. Rates are per second of processor time, so that a loaded machine does not bend them.
+(../shared/data beside the repository by default). What is absent is left out. Rates are per second of processor
+time, so that a loaded machine does not bend them.
 """
 
 import argparse
