@@ -9,6 +9,8 @@ the sign of one affine form: that of a unit minus a kink, or of a row of the tar
                         layer on, with these slopes times 256
     ["infeasible", vector]   non-negative multipliers of the box's rows and of the splits on the way, whose
                         combination is a negative number (Farkas), or 0 with an open row (Motzkin)
+    ["constant", point] equal units cancel, so the network has one output, which meets the target or (where
+                        the point is null) misses it
     ["missed"]          a split on a row of every clause says that the target is missed
 
 The checker walks the tree with its own double description (homogeneous generators, points and rays, with
@@ -290,7 +292,7 @@ def _walk(claim: Claim, nodes: Any) -> tuple[int, int]:
             stack += [(left, met), (right, missed)]
         else:
             leaves += 1
-            cells += kind == "cell"
+            cells += kind == "cell" or (kind == "constant" and rest[0] is not None)
             leaf(claim, state, kind, rest)
     need(len(seen) == len(nodes), "every node must be reached")
     return cells, leaves
@@ -300,6 +302,14 @@ def leaf(claim: Claim, state: State, kind: str, rest: list[Any]) -> None:
     """Check one leaf."""
     if kind == "infeasible":
         need(combines(claim, state.path, rest[0]), "multipliers do not refute their cell")
+    elif kind == "constant":
+        output = only_output(claim)
+        need(output is not None and claim.clauses is not None, "the network is not constant")
+        meets = any(all(holds(form, strict, output or []) for form, strict in clause) for clause in claim.clauses or [])
+        need(meets == (rest[0] is not None), "the only output lies on the other side of the target")
+        x = [Fraction(e) for e in rest[0] or []]
+        need(not meets or (len(x) == claim.inputs and claim.reaches(x)), "the point does not reach the target")
+        need(not state.path[2 * claim.inputs if claim.box else 0 :], "a constant network is not split")
     elif kind == "missed":
         finish(claim, state)
         need(
@@ -333,6 +343,28 @@ def leaf(claim: Claim, state: State, kind: str, rest: list[Any]) -> None:
         need(within(claim, state), "a cell is not inside the target")
     else:
         raise Refused(f"a node must not be called {str(kind)[:40]!r}")
+
+
+def only_output(claim: Claim) -> list[Fraction] | None:
+    """Merge equal units, fold constant ones; return the output where no input is left in it."""
+    merged: list[tuple[Any, ...]] = [(0, *(int(i == j) for i in range(claim.inputs))) for j in range(claim.inputs)]
+    for layer in claim.layers:
+        new: list[tuple[Any, ...]] = []
+        names: dict[tuple[Any, ...], int] = {}
+        for row, bias in zip(layer.weights, layer.bias, strict=True):
+            total = combine(row, [[Fraction(e) for e in unit] for unit in merged], bias)
+            constant = not any(total[1:])
+            if constant:
+                new.append((layer.activate(total[0]),))
+            else:
+                new.append((None, names.setdefault(tuple(total), len(names))))
+        merged = [
+            (unit[0], *[0] * len(names))
+            if unit[0] is not None
+            else (0, *(int(i == unit[1]) for i in range(len(names))))
+            for unit in new
+        ]
+    return None if any(any(unit[1:]) for unit in merged) else [unit[0] for unit in merged]
 
 
 def within(claim: Claim, state: State) -> bool:

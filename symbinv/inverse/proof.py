@@ -12,6 +12,7 @@ from symbinv.inverse.half_space_search import HalfSpaceSearch
 from symbinv.inverse.preimage import Preimage, find_all
 from symbinv.inverse.problem import Problem
 from symbinv.inverse.pruning import Bound
+from symbinv.network.activation import IDENTITY_PIECES
 
 if TYPE_CHECKING:
     from symbinv.inverse.specification import Answer
@@ -33,6 +34,10 @@ def certify_preimage(found: Preimage) -> dict[str, Any]:
         if point is None:
             raise BudgetError("a certificate needs a complete search or a witness; `proceed` with a larger budget.")
         return {**data, "claim": "nonempty", "point": [str(e) for e in point]}
+    if not problem.stages and any(layer.activation.pieces != IDENTITY_PIECES for layer in problem.network.layers[:-1]):
+        point = found.witness()  # equal units cancel; the statement holds the layers as they are
+        leaf = ["constant", None if point is None else [str(e) for e in point]]
+        return {**data, "claim": "complete", "nodes": [leaf], "cells": len(found.cells)}
     if not problem.has_vertices:
         return {**data, "claim": "complete", **_tree_of_half_spaces(problem)}
     return {**data, "claim": "complete", **_tree(problem)}
