@@ -24,6 +24,8 @@ from symbinv.network.activation import ACTIVATIONS, Activation, activation
 from symbinv.network.network import Layer, Network
 from symbinv.network.readers.arrays import save
 from symbinv.network.readers.load import load
+from symbinv.sampler.certificate import certify
+from symbinv.sampler.chart import gaussian
 from symbinv.sampler.compile import Sampler, compile_sampler
 from symbinv.sampler.samples import Samples, load_samples
 
@@ -52,7 +54,9 @@ __all__ = [
     "SymbinvError",
     "Unknown",
     "activation",
+    "certify",
     "compile_sampler",
+    "gaussian",
     "invert",
     "load",
     "load_samples",

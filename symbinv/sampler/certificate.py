@@ -105,12 +105,12 @@ def moved_inputs(constraint: Constraint, points: Array) -> tuple[NDArray[np.int_
         return chosen, inverse, usable & np.isfinite(inverse).all(axis=(1, 2))
 
 
-def certify(samples: Samples, source: Sampler | Inverse) -> Samples:
+def certify(samples: Samples, source: Sampler | Inverse | None = None) -> Samples:
     """Return the samples with the status of each point: "certified" where a proof was found, "numeric" elsewhere.
 
     Args:
         samples: From a draw, of double precision.
-        source: The sampler or inverse from which they come.
+        source: The sampler or inverse from which they come; needed for samples read from a file.
 
     Raises:
         OptionError: For samples of another network or target, or without a constraint.
@@ -121,10 +121,12 @@ def certify(samples: Samples, source: Sampler | Inverse) -> Samples:
         >>> from symbinv.sampler.compile import compile_sampler
         >>> network = Network.from_arrays([[[1, 2, -1]]], [[0]], ["sigmoid"], box=[[-1, 1]] * 3)
         >>> sampler = compile_sampler(invert(network, ["0.5"]))
-        >>> set(certify(sampler.draw(20, method="random", seed=0), sampler).status.tolist())
+        >>> set(certify(sampler.draw(20, method="random", seed=0)).status.tolist())
         {'certified'}
     """
-    inverse = source.inverse if isinstance(source, Sampler) else source
+    inverse = source.inverse if isinstance(source, Sampler) else source or samples.inverse
+    if inverse is None:
+        raise OptionError("samples read from a file do not know their network; give certify(samples, inverse) both.")
     if inverse.constraint is None or tuple(float(v) for v in inverse.target) != samples.target:
         raise OptionError("samples must come from this inverse, with a target of numbers; these do not.")
     if samples.points.shape[1:] != (inverse.network.sizes[0],):
