@@ -131,7 +131,7 @@ class Sampler:
         if not self.is_streamlined:
             return self.trace(free, target)[0]
         single = getattr(free, "dtype", None) == np.float32
-        values = self._checked(free, np.float32 if single else np.float64)
+        values: Any = self._checked(free, np.float32 if single else np.float64)
         top: Any = self._top(target, len(values)).astype(values.dtype, copy=False)
         points: Any = np.empty((self.network.sizes[0], len(values)), dtype=values.dtype)
         blocks = [slice(begin, min(begin + BLOCK, len(values))) for begin in range(0, len(values), BLOCK)]
@@ -172,7 +172,8 @@ class Sampler:
             stacked[:rows] = z
             stacked[rows : rows + d] = free[used : used + d]
             used += d
-            inputs = kernel.multiply(kernel.matrix if whole.dtype == np.float64 else kernel.single, stacked)
+            matrix: Any = kernel.matrix if whole.dtype == np.float64 else kernel.single
+            inputs = kernel.multiply(matrix, stacked)
             if kernel.undo is not None:
                 z = kernel.undo(inputs[: len(kernel.step.columns)])
         return inputs[: self.network.sizes[0]]
