@@ -72,7 +72,7 @@ class Constraint:
             scaled = jacobian * slope[:, None, :]
             m, n = layer.weights.shape
             jacobian = (scaled.reshape(k * q, m) @ layer.float_weights).reshape(k, q, n)
-        return value, jacobian
+        return value, jacobian if self.layers else jacobian.copy()
 
     def balls(self, x: Sequence[Any]) -> tuple[list[Any], list[list[Any]]]:
         """Return enclosures of c and of its Jacobian over a box of balls, at the current precision."""

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from symbinv.exact.ball import ball, precision
+from symbinv.exact.ball import ball, ball_column, ball_matrix, precision
 from symbinv.network.constraint import Constraint
 
 Array = NDArray[np.float64]
@@ -84,23 +84,77 @@ def _well_conditioned_columns(jacobian: Array) -> tuple[int, ...] | None:
 
 
 def _contracts(constraint: Constraint, x: Array, moved: Sequence[int], radius: float, bits: int) -> bool:
-    q = len(moved)
-    if q == 0:
+    _, middle = constraint.linearize(x[None, :])
+    square = middle[0][:, list(moved)]
+    if square.shape[0] != square.shape[1] or not np.isfinite(square).all():
+        return False
+    try:
+        inverse = np.linalg.inv(square)
+    except np.linalg.LinAlgError:
+        return False
+    return BallMap(constraint, bits).contracts(x.tolist(), list(moved), radius, inverse.tolist())
+
+
+class BallMap:
+    """A constraint's matrices as balls of one precision, made once for many points.
+
+    Args:
+        constraint: c.
+        bits: The working precision.
+    """
+
+    def __init__(self, constraint: Constraint, bits: int) -> None:
+        self.bits, self.rows = bits, constraint.rows
+        with precision(bits):
+            self._layers = [
+                (ball_matrix(layer.weights), ball_matrix(layer.bias), layer.activation) for layer in constraint.layers
+            ]
+            self._last = ball_matrix(constraint.matrix)
+            self._offset = ball_column([d.enclose() for d in constraint.offset])
+        self._ball, self._table = type(ball(0)), type(self._last)
+        self._first: dict[tuple[int, ...], Any] = {}
+
+    def contracts(self, x: Sequence[float], moved: Sequence[int], radius: float, inverse: Any) -> bool:
+        """Tell whether Krawczyk's operator with the preconditioner `inverse` maps the box of that radius into itself.
+
+        True proves an exact solution within `radius` of x that differs from x in the moved inputs only. False
+        proves nothing.
+        """
+        q, number = self.rows, self._ball
+        if q == 0:
+            return True
+        with precision(self.bits):
+            a = [number(v) for v in x]
+            wide = list(a)
+            for j in moved:
+                wide[j] = number(x[j], radius)
+            for weights, bias, activation in self._layers:
+                a = activation.forward_ball((weights * ball_column(a) + bias).entries())
+            preconditioner = self._table(q, q, [e for row in inverse for e in row])
+            shift = (preconditioner * (self._last * ball_column(a) - self._offset)).entries()
+            product = (preconditioner * self._jacobian(wide, tuple(moved))).entries()
+            goal = number(radius)
+            for i in range(q):
+                spread = number(0)
+                for j in range(q):
+                    spread += abs(product[i * q + j] - (1 if i == j else 0))
+                if not abs(shift[i]) + spread * goal < goal:
+                    return False
         return True
-    with precision(bits):
-        center = [ball(float(v)) for v in x]
-        value, _ = constraint.balls(center)
-        wide: list[Any] = [ball(float(v), radius) if j in moved else center[j] for j, v in enumerate(x)]
-        _, jacobian = constraint.balls(wide)
-        _, middle = constraint.linearize(x[None, :])
-        inverse = np.linalg.inv(middle[0][:, list(moved)])
-        y = [[ball(float(e)) for e in row] for row in inverse]
-        for i in range(q):
-            shift = sum((y[i][k] * value[k] for k in range(q)), ball(0))
-            spread = ball(0)
-            for j, column in enumerate(moved):
-                entry = sum((y[i][k] * jacobian[k][column] for k in range(q)), ball(0))
-                spread += abs((1 if i == j else 0) - entry) * ball(radius)
-            if not abs(shift) + spread < ball(radius):
-                return False
-    return True
+
+    def _jacobian(self, a: list[Any], moved: tuple[int, ...]) -> Any:
+        """Return an enclosure of the moved columns of J over a box."""
+        if moved not in self._first:
+            source = self._layers[0][0] if self._layers else self._last
+            entries = [source[i, j] for i in range(source.nrows()) for j in moved]
+            self._first[moved] = self._table(source.nrows(), len(moved), entries)
+        through = self._first[moved]
+        width = len(moved)
+        for level, (weights, bias, activation) in enumerate(self._layers):
+            z = (weights * ball_column(a) + bias).entries()
+            a = activation.forward_ball(z)
+            inner = (through if level == 0 else weights * through).entries()
+            slopes = [activation.ball_derivative(u, v) for u, v in zip(z, a, strict=True)]
+            scaled = [slopes[i] * inner[i * width + j] for i in range(len(slopes)) for j in range(width)]
+            through = self._table(len(slopes), width, scaled)
+        return self._last * through if self._layers else through

@@ -131,13 +131,13 @@ class Sampler:
         if not self.is_streamlined:
             return self.trace(free, target)[0]
         single = getattr(free, "dtype", None) == np.float32
-        values = self._checked(free, np.float32 if single else np.float64)
-        top = self._top(target, len(values)).astype(values.dtype, copy=False)
-        points = np.empty((self.network.sizes[0], len(values)), dtype=values.dtype)
+        values: Any = self._checked(free, np.float32 if single else np.float64)
+        top: Any = self._top(target, len(values)).astype(values.dtype, copy=False)
+        points: Any = np.empty((self.network.sizes[0], len(values)), dtype=values.dtype)
         blocks = [slice(begin, min(begin + BLOCK, len(values))) for begin in range(0, len(values), BLOCK)]
 
         def work(part: list[slice]) -> None:
-            stacks = [np.ones((k.matrix.shape[1], BLOCK), dtype=values.dtype) for k in self.kernels]
+            stacks: list[Any] = [np.ones((k.matrix.shape[1], BLOCK), dtype=values.dtype) for k in self.kernels]
             with np.errstate(all="ignore"):
                 for block in part:
                     z = top[:, block] if top.shape[1] > 1 else top
@@ -153,7 +153,7 @@ class Sampler:
             with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
                 share = -(-len(blocks) // workers)
                 list(pool.map(work, [blocks[i : i + share] for i in range(0, len(blocks), share)]))
-        return points.T
+        return np.asarray(points.T)
 
     @property
     def is_streamlined(self) -> bool:
@@ -172,7 +172,8 @@ class Sampler:
             stacked[:rows] = z
             stacked[rows : rows + d] = free[used : used + d]
             used += d
-            inputs = kernel.multiply(kernel.matrix if whole.dtype == np.float64 else kernel.single, stacked)
+            matrix: Any = kernel.matrix if whole.dtype == np.float64 else kernel.single
+            inputs = kernel.multiply(matrix, stacked)
             if kernel.undo is not None:
                 z = kernel.undo(inputs[: len(kernel.step.columns)])
         return inputs[: self.network.sizes[0]]

@@ -117,6 +117,7 @@ def nothing(inverse: Inverse, method: str, law: str) -> Samples:
         names,
         input_names(inverse),
         target,
+        inverse=inverse,
     )
 
 
@@ -137,6 +138,7 @@ def assemble(
         inverse.free_variables,
         input_names(inverse),
         tuple(target.tolist()),
+        inverse=inverse,
     )
 
 

@@ -111,6 +111,8 @@ class Samples:
         free_names: The symbols of the columns of `free`.
         input_names: Names of the inputs, for tables and plots.
         target: The output they produce.
+        certificates: One per point after `certify`, None for points without a proof.
+        inverse: From which they were drawn; None for samples read from a file.
     """
 
     points: Array
@@ -122,6 +124,8 @@ class Samples:
     free_names: tuple[sympy.Symbol, ...]
     input_names: tuple[str, ...]
     target: tuple[float, ...]
+    certificates: tuple[Any, ...] = ()
+    inverse: Any = None
 
     def __len__(self) -> int:
         return len(self.points)

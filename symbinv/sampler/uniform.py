@@ -29,7 +29,9 @@ from symbinv.sampler.manifold import (
 )
 from symbinv.sampler.projection import draw_projected
 from symbinv.sampler.samples import Report
+from symbinv.sampler.tuning import Tuning
 from symbinv.sampler.validity import forward_hits, in_box
+from symbinv.sampler.walk import Manifold
 
 Array = NDArray[np.float64]
 LAWS = {
@@ -150,10 +152,13 @@ def prepare(
     at: Array | None,
     count: int,
     seed: np.random.SeedSequence,
+    stored: tuple[Array, NDArray[np.int_], Tuning] | None = None,
 ) -> tuple[Walk, str]:
-    """Return a warmed-up walk and the base measure's name."""
+    """Return a warmed-up walk (one whose pool, labels and tuning were stored, where given) and the base's name."""
     chart, named = make_chart(ends, base, constraint.inputs)
     fiber = network_fiber(constraint, chart.moving.tolist(), chart.still)
+    if stored is not None:
+        return Walk(Manifold(fiber, chart, measure), *stored, ()), named
     walk = warm_walk(
         fiber,
         chart,
