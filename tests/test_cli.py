@@ -78,8 +78,36 @@ def test_sample_and_plot(run, net, tmp_path):
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
     status, out, _ = run("sample", net, "--target=-1,0.2", "--method", "random", "--json")
     assert status == 1
-    status, out, _ = run("plot", net, "--target=0.8,0.2", "--box=-3,3", "--pairs", "--out", "q.svg", "--json")
+    status, out, _ = run(
+        "plot", net, "--target=0.8,0.2", "--box=-3,3", "--pairs", "--count", 300, "--out", "q.svg", "--json"
+    )
     assert json.loads(out)["valid"] > 0
+
+
+def test_a_folder_takes_blocks_and_a_second_run_finishes_at_once(run, net, tmp_path):
+    arguments = ("sample", net, "--target=0.8,0.2", "--box=-3,3", "--count", 500, "--out", "blocks")
+    status, out, _ = run(*arguments)
+    assert status == 0
+    assert "wrote 500 points" in out
+    before = {p.name: p.read_bytes() for p in (tmp_path / "blocks").glob("block-*")}
+    assert run(*arguments)[0] == 0
+    assert before == {p.name: p.read_bytes() for p in (tmp_path / "blocks").glob("block-*")}
+
+
+def test_preimage_writes_a_certificate_that_verify_accepts(run, tmp_path):
+    relu = {"layers": [{"W": [[1], [-1]], "b": [0, 0], "activation": "relu"}, {"W": [[1, 1]], "b": [0]}]}
+    relu["layers"][1]["activation"] = "identity"
+    (tmp_path / "abs.json").write_text(json.dumps(relu))
+    status, out, _ = run("preimage", "abs.json", "--target", "y_0 <= 1", "--box=-2,2", "--out", "proof.json")
+    assert status == 0
+    assert "volume: 2" in out
+    assert run("verify", "proof.json")[0] == 0
+    proof = (tmp_path / "proof.json").read_text()
+    (tmp_path / "proof.json").write_text(proof.replace("-2", "-3"))
+    assert run("verify", "proof.json")[0] == 1
+    status, out, _ = run("preimage", "abs.json", "--target=-1", "--box=-2,2", "--json")
+    assert status == 1
+    assert json.loads(out)["verdict"]["kind"] == "empty"
 
 
 @pytest.mark.parametrize("box", ["-3,3", "-3,3;-3,3;-3,3", "box.txt"])
