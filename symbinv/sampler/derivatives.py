@@ -79,8 +79,7 @@ class Derivatives:
         sides = np.zeros((len(rate), len(step.rows), 1))
         if row in step.rows:
             sides[:, step.rows.index(row), 0] = rate
-        unknowns = np.zeros((len(rate), len(step.unknowns), 1))
-        unknowns[:, list(step.reduction.pivots)] = kernel.matrix[:, : len(step.rows)] @ sides
+        unknowns = kernel.matrix[:, : len(step.rows)] @ sides
         return self._pull(states, self._whole(kernel, unknowns), layer - 1)[:, :, 0]
 
     def _pull(self, states: list[Array], rates: Array, top: int, moves_free: bool = False) -> Array:
@@ -90,13 +89,9 @@ class Derivatives:
             step = kernel.step
             rows, d = list(step.rows), len(step.reduction.free)
             sides = rates[:, rows] * self._undo_rates(kernel, states)[:, :, None]
-            unknowns = np.zeros((len(rates), len(step.unknowns), rates.shape[2]))
-            unknowns[:, list(step.reduction.pivots)] = kernel.matrix[:, : len(rows)] @ sides
+            unknowns = kernel.matrix[:, : len(rows)] @ sides
             if moves_free and d:
-                moved = kernel.matrix[:, len(rows) : len(rows) + d]
-                unknowns[:, list(step.reduction.pivots), used : used + d] += moved
-                for f, j in enumerate(step.reduction.free):
-                    unknowns[:, j, used + f] = 1.0
+                unknowns[:, :, used : used + d] += kernel.matrix[:, len(rows) : len(rows) + d]
             used += d
             rates = self._whole(kernel, unknowns)
         return rates
