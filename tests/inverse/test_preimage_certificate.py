@@ -35,7 +35,7 @@ def proofs():
     """Return certificates of all kinds of leaves: points, misses, relaxations, multipliers."""
     found = []
     for seed in range(4):
-        network = random_network(seed, [2, 6, 4, 2])
+        network = random_network(seed, [2, 4, 3, 2])
         for target in ("argmax == 0", "y_0 > 2 and y_1 < 1", "y_0 == 1/2", "y_0 <= -1 or y_1 >= 2"):
             for box in ([[-2, 2]] * 2, None):
                 found.append(through_json(preimage(network, target, box=box).certificate()))
