@@ -4,8 +4,12 @@ Given a network and an output, derive every input that produces it, exactly and 
 that derivation at NumPy speed.
 """
 
+from symbinv.algebra.cases import CaseTree, reduce_cases
 from symbinv.algebra.elimination import RowReduction, reduce_rows
 from symbinv.algebra.fiber import AffineFiber, solve_fiber
+from symbinv.algebra.operation import AddMultiple, Scale, Swap
+from symbinv.derivation.derive import derive
+from symbinv.derivation.steps import Derivation
 from symbinv.errors import (
     BudgetError,
     InexactError,
@@ -19,11 +23,16 @@ from symbinv.errors import (
 from symbinv.exact.matrix import ExactMatrix
 from symbinv.exact.policy import rationalize
 from symbinv.inverse.invert import Inverse, invert
+from symbinv.inverse.preimage import Preimage, preimage, regions
 from symbinv.inverse.verdict import Empty, NonEmpty, Unknown
 from symbinv.network.activation import ACTIVATIONS, Activation, activation
 from symbinv.network.network import Layer, Network
 from symbinv.network.readers.arrays import save
 from symbinv.network.readers.load import load
+from symbinv.polyhedra.polyhedron import Polyhedron
+from symbinv.presentation.latex import to_latex
+from symbinv.presentation.plot import plot_manifold, plot_pairs
+from symbinv.presentation.text import to_text
 from symbinv.sampler.certificate import certify
 from symbinv.sampler.chart import gaussian
 from symbinv.sampler.compile import Sampler, compile_sampler
@@ -34,8 +43,11 @@ __version__ = "0.1.0"
 __all__ = [
     "ACTIVATIONS",
     "Activation",
+    "AddMultiple",
     "AffineFiber",
     "BudgetError",
+    "CaseTree",
+    "Derivation",
     "Empty",
     "ExactMatrix",
     "InexactError",
@@ -46,22 +58,34 @@ __all__ = [
     "NotInvertibleError",
     "NotSupportedError",
     "OptionError",
+    "Polyhedron",
+    "Preimage",
     "ReadError",
     "RowReduction",
     "Sampler",
     "Samples",
+    "Scale",
     "ShapeError",
+    "Swap",
     "SymbinvError",
     "Unknown",
     "activation",
     "certify",
     "compile_sampler",
+    "derive",
     "gaussian",
     "invert",
     "load",
     "load_samples",
+    "plot_manifold",
+    "plot_pairs",
+    "preimage",
     "rationalize",
+    "reduce_cases",
     "reduce_rows",
+    "regions",
     "save",
     "solve_fiber",
+    "to_latex",
+    "to_text",
 ]

@@ -23,16 +23,20 @@ from symbinv import (
     load,
     load_samples,
 )
+from symbinv.arguments import read_activations, read_box, read_numbers, read_pair, read_whole
+from symbinv.checker import Refused, check_file
 from symbinv.demo import run_demo
-from symbinv.errors import OptionError, ReadError, ShapeError, SymbinvError
-from symbinv.exact.policy import to_fraction
+from symbinv.errors import OptionError, ReadError, SymbinvError
 from symbinv.files import write_whole
+from symbinv.inverse.preimage import preimage as find_preimage
+from symbinv.inverse.specification import answer, read_specification
 from symbinv.inverse.verdict import Verdict
 from symbinv.presentation.latex import to_latex
 from symbinv.presentation.plot import figure_bytes, plot_manifold, plot_pairs
-from symbinv.presentation.record import inverse_record, network_record, samples_record
-from symbinv.presentation.text import network_rows, table_text, to_text
+from symbinv.presentation.record import answer_record, inverse_record, network_record, preimage_record, samples_record
+from symbinv.presentation.text import network_rows, preimage_text, table_text, to_text
 from symbinv.sampler.samples import Samples
+from symbinv.sampler.stream import stream
 
 # typer carries its own copy of click in newer releases, so the base class is found through its subclass
 USAGE_ERROR: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -127,27 +131,32 @@ def sample(
     target: TargetOption = None,
     box: BoxOption = None,
     at: AtOption = None,
-    count: Annotated[int, typer.Option(help="Points to return (project) or to draw.")] = 10_000,
-    method: Annotated[str, typer.Option(help="grid, sobol, lhs, random or project.")] = "project",
+    count: Annotated[int, typer.Option(help="Points to return (uniform, project) or to draw.")] = 10_000,
+    method: Annotated[str, typer.Option(help="uniform, project, grid, sobol, lhs or random.")] = "uniform",
+    measure: Annotated[str, typer.Option(help="Of uniform: surface, conditional or chart.")] = "surface",
     per_variable: Annotated[int, typer.Option(help="Values a free variable for the grid.")] = 100,
     ranges: Annotated[
         str | None, typer.Option(help="Ranges of free variables for the literal methods: lo,hi;lo,hi;... in order.")
     ] = None,
     seed: SeedOption = 0,
-    out: Annotated[Path | None, typer.Option(help="A .npz or .csv file.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A .npz or .csv file; a name without suffix is a folder that blocks go to.")
+    ] = None,
     as_json: JsonOption = False,
     policy: PolicyOption = "exact",
 ) -> None:
     """Draw inputs that produce a target; every point is checked by a forward pass."""
     if target is None:
         raise OptionError("give the output with --target=..., one number per output.")
-    if out is not None and out.suffix not in (".npz", ".csv"):
-        raise OptionError(f"samples are written as .npz or .csv, not {out.suffix or 'a file without suffix'!r}.")
+    if out is not None and out.suffix not in (".npz", ".csv", ""):
+        raise OptionError(f"samples are written as .npz or .csv, or into a folder, not {out.suffix!r}.")
     inverse = _invert(load(net, policy=policy), target, box, at)
-    parsed = None if ranges is None else [_pair(part) for part in ranges.split(";")]
+    if out is not None and not out.suffix:
+        _stream(inverse, count, out, measure, seed, as_json)
+    parsed = None if ranges is None else [read_pair(part) for part in ranges.split(";")]
     with working("sampling"):
         samples = compile_sampler(inverse).draw(
-            count, method=method, ranges=parsed, per_variable=per_variable, seed=seed
+            count, method=method, measure=measure, ranges=parsed, per_variable=per_variable, seed=seed
         )
     if out is not None:
         samples.save(out)
@@ -162,6 +171,108 @@ def sample(
     finish(inverse.verdict, unknown_is_partial=not len(samples))
 
 
+def _stream(inverse: Inverse, count: int, folder: Path, measure: str, seed: int, as_json: bool) -> NoReturn:
+    """Write blocks of points to a folder, with a progress bar on a terminal; a killed run is resumed."""
+    if isinstance(inverse.verdict, Empty):
+        raise typer.Exit(_report_empty(inverse.verdict))
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    columns = (TextColumn("sampling"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("sampling", total=count)
+        done = stream(
+            compile_sampler(inverse),
+            count,
+            folder,
+            measure=measure,
+            seed=seed,
+            progress=lambda p: bar.update(task, completed=p.points),
+        )
+    record = {"points": done.count, "blocks": done.blocks, "r_hat": float(done.r_hat.max()), "folder": str(folder)}
+    if as_json:
+        print_json(record)
+    else:
+        typer.echo(f"wrote {done.count:,} points in {done.blocks} blocks to {folder} (R-hat {record['r_hat']:.4f})")
+    raise typer.Exit(0)
+
+
+@app.command()
+def preimage(
+    net: NetArgument,
+    target: Annotated[
+        str | None, typer.Option(help='A point 0.8,0.2, or a condition: "argmax == 0", "y_0 - y_1 >= 1/2".')
+    ] = None,
+    spec: Annotated[Path | None, typer.Option(help="A VNN-LIB property: sat, unsat or unknown.")] = None,
+    box: BoxOption = None,
+    max_cells: Annotated[int | None, typer.Option(help="Stop after so many cells.")] = None,
+    max_seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the certificate, a .json file.")] = None,
+    as_json: JsonOption = False,
+    policy: PolicyOption = "exact",
+) -> None:
+    """Find all inputs of a piecewise-linear network that meet a condition, exactly, as polyhedra."""
+    if (target is None) == (spec is None):
+        raise OptionError("give either --target or --spec, not both and not neither.")
+    network = load(net, policy=policy)
+    if spec is not None:
+        _answer_specification(network, spec, max_seconds, out, as_json)
+    goal = target if any(c in str(target) for c in "<>=") else read_numbers(str(target))
+    with working("searching"):
+        found = find_preimage(
+            network, goal, box=read_box(box, network.sizes[0]), max_cells=max_cells, max_seconds=max_seconds
+        )
+    if out is not None:
+        write_whole(out, json.dumps(found.certificate()))
+    if as_json:
+        print_json(preimage_record(found))
+    else:
+        typer.echo(preimage_text(found))
+        if out is not None:
+            typer.echo(f"wrote {out}")
+    finish(found.verdict)
+    raise typer.Exit(0 if found.is_complete else 3)
+
+
+def _answer_specification(
+    network: Network, spec: Path, max_seconds: float | None, out: Path | None, as_json: bool
+) -> NoReturn:
+    specification = read_specification(spec)
+    with working("searching"):
+        found = answer(network, specification, max_seconds=max_seconds)
+    if out is not None:
+        write_whole(out, json.dumps(found.certificate()))
+    record = answer_record(found)
+    if as_json:
+        print_json(record)
+    else:
+        typer.echo("\n".join(f"{key}: {value}" for key, value in record.items() if value is not None))
+        if out is not None:
+            typer.echo(f"wrote {out}")
+    raise typer.Exit({"sat": 0, "unsat": 1, "unknown": 3}[found.status])
+
+
+@app.command()
+def verify(file: Annotated[Path, typer.Argument(metavar="FILE", help="A certificate that `preimage` wrote.")]) -> None:
+    """Check a certificate in pure fractions, without the rest of the library; 1 where it is refused."""
+    try:
+        found = check_file(str(file))
+    except OSError as error:
+        raise ReadError(f"{file}: {error.strerror or error}.") from error
+    except Refused as refusal:
+        typer.echo(f"refused: {refusal}")
+        raise typer.Exit(1) from refusal
+    typer.echo(f"accepted: {found['claim']}")
+
+
 @app.command()
 def plot(
     source: Annotated[Path, typer.Argument(metavar="SAMPLES|NET", help="Samples (.npz), or a network with --target.")],
@@ -172,7 +283,7 @@ def plot(
     box: BoxOption = None,
     at: AtOption = None,
     count: Annotated[int, typer.Option(help="Points to draw from a network.")] = 5_000,
-    method: Annotated[str, typer.Option(help="How to draw from a network.")] = "project",
+    method: Annotated[str, typer.Option(help="How to draw from a network.")] = "uniform",
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -187,7 +298,7 @@ def plot(
             samples = compile_sampler(inverse).draw(count, method=method, seed=seed)
         if isinstance(verdict, Empty):
             raise typer.Exit(_report_empty(verdict))
-    chosen = None if inputs is None else [_whole(v) - 1 for v in inputs.split(",")]
+    chosen = None if inputs is None else [read_whole(v) - 1 for v in inputs.split(",")]
     figure = plot_pairs(samples, chosen) if pairs else plot_manifold(samples, chosen)
     write_whole(out, figure_bytes(figure, out.suffix))
     if as_json:
@@ -204,62 +315,18 @@ def _network(net: Path | None, sizes: str | None, activation: str, policy: str) 
         raise OptionError("give either a network file or --sizes, not both and not neither.")
     if net is not None:
         return load(net, policy=policy)
-    numbers = [_whole(s) for s in str(sizes).split(",")]
-    names = _split_activations(activation)
+    numbers = [read_whole(s) for s in str(sizes).split(",")]
+    names = read_activations(activation)
     if len(names) == 1:
         names = names * (len(numbers) - 1)
     return Network.generic(numbers, names)
 
 
-def _split_activations(text: str) -> list[str]:
-    """Split at commas outside parentheses."""
-    names, depth = [""], 0
-    for c in text:
-        depth += {"(": 1, ")": -1}.get(c, 0)
-        if c == "," and depth == 0:
-            names.append("")
-        else:
-            names[-1] += c
-    return names
-
-
 def _invert(network: Network, target: str | None, box: str | None, at: str | None) -> Inverse:
-    values = None if target is None else _numbers(target)
-    point = None if at is None else _numbers(at)
+    values = None if target is None else read_numbers(target)
+    point = None if at is None else read_numbers(at)
     with working("inverting"):
-        return invert(network, values, box=_box(box, network.sizes[0]), at=point)
-
-
-def _numbers(text: str) -> list[Any]:
-    return [to_fraction(part.strip()) for part in text.split(",")]
-
-
-def _whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError as error:
-        raise OptionError(f"a whole number is needed, not {text[:40]!r}.") from error
-
-
-def _pair(text: str) -> tuple[Any, Any]:
-    numbers = _numbers(text)
-    if len(numbers) != 2:
-        raise ShapeError(f"a pair lo,hi is needed, not {text[:60]!r}.")
-    return numbers[0], numbers[1]
-
-
-def _box(text: str | None, inputs: int) -> list[tuple[Any, Any]] | None:
-    """Read lo,hi for all inputs, one pair for each between semicolons, or a file of such lines."""
-    if text is None:
-        return None
-    if not any(c in text for c in ",;"):
-        try:
-            lines = Path(text).read_text(encoding="utf-8").split("\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ReadError(f"a box must be lo,hi, pairs between semicolons, or a file; {text!r}: {error}.") from error
-        text = ";".join(line.strip() for line in lines if line.strip())
-    pairs = [_pair(part) for part in text.split(";")]
-    return pairs * inputs if len(pairs) == 1 else pairs
+        return invert(network, values, box=read_box(box, network.sizes[0]), at=point)
 
 
 def finish(verdict: Verdict, unknown_is_partial: bool = True) -> None:

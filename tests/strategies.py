@@ -2,8 +2,9 @@
 
 from fractions import Fraction
 
-import symbinv as si
 from hypothesis import strategies as st
+
+import symbinv as si
 
 short = st.fractions(-4, 4, max_denominator=4)
 

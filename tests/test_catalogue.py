@@ -2,19 +2,18 @@
 
 import numpy as np
 import pytest
-import symbinv as si
 import sympy
+
+import symbinv as si
 from symbinv.derivation.derive import derive
+from symbinv.polyhedra.feasibility import Certificate
 from symbinv.presentation.latex import to_latex
 from symbinv.presentation.record import inverse_record
-from symbinv.polyhedra.feasibility import Certificate
 from symbinv.presentation.text import to_text
 
 from .catalogue import CATALOGUE, TAGS
 
-nonempty_case = pytest.mark.parametrize(
-    "case", [c for c in CATALOGUE if c.verdict == "NonEmpty"], ids=lambda c: c.name
-)
+nonempty_case = pytest.mark.parametrize("case", [c for c in CATALOGUE if c.verdict == "NonEmpty"], ids=lambda c: c.name)
 empty_case = pytest.mark.parametrize("case", [c for c in CATALOGUE if c.verdict == "Empty"], ids=lambda c: c.name)
 every_case = pytest.mark.parametrize("case", CATALOGUE, ids=lambda c: c.name)
 

@@ -4,23 +4,34 @@ Elimination runs as on paper: forward, column by column from the left, then back
 rationals the operations are kept up to RECORD_LIMIT entries, a size that somebody may print; above it only the
 result is kept and FLINT computes it whole. Over symbols the elimination is named (algebra/named.py).
 The right side never takes part in a pivot decision, so every zero test is decidable.
+
+Which pivots are taken is the reader's choice: the paper's (from the left, the first that is not zero), those that
+need the fewest assumptions, or, over numbers, those whose block is best conditioned. Floats propose the last; what
+is computed with them is exact.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
+from operator import index
+from typing import TYPE_CHECKING, Any, Literal, overload
 
+import numpy as np
 import sympy
 
-from symbinv.algebra.named import Definition, NamedElimination
+from symbinv.algebra.named import STRATEGIES, Definition, NamedElimination
 from symbinv.algebra.operation import AddMultiple, Operation, Swap, apply
-from symbinv.errors import NotSupportedError, OptionError
+from symbinv.errors import InexactError, OptionError
 from symbinv.exact.matrix import ExactMatrix
+from symbinv.exact.modular import UnluckyPointError
 from symbinv.exact.policy import to_rational
 
+if TYPE_CHECKING:
+    from symbinv.algebra.cases import CaseTree
+
 RECORD_LIMIT = 1024
+ATTEMPTS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,14 +125,39 @@ class RowReduction:
         return known
 
 
+@overload
+def reduce_rows(
+    matrix: Any,
+    *,
+    free: Iterable[int] | None = None,
+    cases: Literal[False] = False,
+    strategy: str = "paper",
+    order: Sequence[int] | None = None,
+    superscript: Sequence[int] = (),
+    record: bool | None = None,
+) -> RowReduction: ...
+
+
+@overload
+def reduce_rows(
+    matrix: Any,
+    *,
+    free: Iterable[int] | None = None,
+    cases: Literal[True],
+    superscript: Sequence[int] = (),
+) -> "CaseTree": ...
+
+
 def reduce_rows(
     matrix: Any,
     *,
     free: Iterable[int] | None = None,
     cases: bool = False,
+    strategy: str = "paper",
+    order: Sequence[int] | None = None,
     superscript: Sequence[int] = (),
     record: bool | None = None,
-) -> RowReduction:
+) -> "RowReduction | CaseTree":
     r"""Reduce a matrix by row operations, exactly.
 
     Forward elimination takes the first entry of each column that is not zero as pivot, from the left, as on
@@ -131,7 +167,10 @@ def reduce_rows(
         matrix: (m, n): an ExactMatrix, a SymPy matrix, nested lists or a NumPy array; entries are
             numbers or rational functions of symbols.
         free: Columns (from 0) that shall have no pivot.
-        cases: Reserved for the complete list of parameter cases.
+        cases: Return the complete list of parameter cases instead; see `symbinv.algebra.cases.reduce_cases`.
+        strategy: "paper" (columns from the left, the first entry that is not zero), "fewest_provisos" (entries
+            that need no assumption first) or "best_conditioned" (numbers only: large, independent columns first).
+        order: Columns in the order in which pivots are sought, for "paper"; the others follow from the left.
         superscript: Numbers put above every name that is given.
         record: Whether to keep the operations; by default up to 1024 entries.
 
@@ -140,7 +179,7 @@ def reduce_rows(
 
     Raises:
         InexactError: For entries that are neither numbers nor rational functions of symbols.
-        OptionError: Where the chosen columns cannot all be free.
+        OptionError: Where the chosen columns cannot all be free, and for unknown strategies and columns.
 
     Example:
         >>> r = reduce_rows([[1, 2, 3], [2, 4, 7]])
@@ -156,16 +195,21 @@ def reduce_rows(
         The elimination is the one of "Analyzing Neural Network Input Spaces through Network Inversion",
         with every pivot's non-vanishing stated.
     """
-    if cases:
-        raise NotSupportedError("the list of parameter cases (cases=True) is not supported yet.")
     exact = matrix if isinstance(matrix, ExactMatrix) else ExactMatrix(matrix)
     chosen = _check_free(free, exact.columns)
-    columns = [j for j in range(exact.columns) if j not in chosen]
+    columns = _column_order(exact, chosen, strategy, order)
+    if cases:
+        if strategy != "paper" or order is not None:
+            raise OptionError("a list of parameter cases takes the pivots of strategy 'paper' and no order.")
+        from symbinv.algebra.cases import reduce_cases
+
+        return reduce_cases(exact, free=chosen, superscript=superscript)
     if exact.is_rational:
         keep = exact.rows * exact.columns <= RECORD_LIMIT if record is None else record
-        reduction = _reduce_recorded(exact, columns) if keep else _reduce_whole(exact, columns)
+        largest = strategy == "best_conditioned"
+        reduction = _reduce_recorded(exact, columns, largest) if keep else _reduce_whole(exact, columns)
     else:
-        reduction = _reduce_named(exact, columns, tuple(superscript))
+        reduction = reduce_named(exact, columns, tuple(superscript), strategy)
     if chosen and not _is_zero_below(reduction):
         raise OptionError(
             f"the free columns must leave columns of full rank, but without {sorted(chosen)} the rank is only "
@@ -175,10 +219,58 @@ def reduce_rows(
 
 
 def _check_free(free: Iterable[int] | None, columns: int) -> frozenset[int]:
-    chosen = frozenset(free or ())
-    wrong = [j for j in chosen if not isinstance(j, int) or not 0 <= j < columns]
-    if wrong:
-        raise OptionError(f"free columns must lie between 0 and {columns - 1}, not {sorted(wrong, key=str)}.")
+    return frozenset(_check_columns(() if free is None else free, columns, "free columns"))
+
+
+def _check_columns(chosen: Iterable[int], columns: int, what: str) -> list[int]:
+    asked = list(chosen)
+    try:
+        numbers = [index(j) for j in asked]
+    except TypeError:
+        numbers = [-1]
+    if any(not 0 <= j < columns for j in numbers):
+        raise OptionError(f"{what} must lie between 0 and {columns - 1}, not {sorted(asked, key=str)}.")
+    return numbers
+
+
+def _column_order(matrix: ExactMatrix, free: frozenset[int], strategy: str, order: Sequence[int] | None) -> list[int]:
+    """Return the columns in which pivots are sought, in order."""
+    if strategy not in STRATEGIES:
+        raise OptionError(f"strategy must be one of {', '.join(STRATEGIES)}, not {strategy!r}.")
+    columns = [j for j in range(matrix.columns) if j not in free]
+    if strategy == "best_conditioned":
+        if not matrix.is_rational:
+            raise OptionError("strategy 'best_conditioned' needs numbers, not symbols; take 'fewest_provisos'.")
+        columns = _independent_first(matrix, columns)
+    if order is None:
+        return columns
+    if strategy != "paper":
+        raise OptionError(f"give either an order of columns or strategy {strategy!r}, not both.")
+    first = list(dict.fromkeys(_check_columns(order, matrix.columns, "columns of the order")))
+    if free.intersection(first):
+        raise OptionError(f"columns of the order must not be free, but {sorted(free.intersection(first))} are.")
+    return [*first, *(j for j in columns if j not in first)]
+
+
+def _independent_first(matrix: ExactMatrix, columns: Sequence[int]) -> list[int]:
+    """Return columns so that each is the one farthest from the span of those before it (QR with pivoting)."""
+    try:
+        rest = matrix.select(columns=columns).to_numpy().copy()
+    except InexactError:
+        return list(columns)
+    largest = np.abs(rest).max(initial=0.0)
+    if not rest.size or not np.isfinite(largest) or largest == 0:
+        return list(columns)
+    rest /= largest
+    left, chosen = list(range(len(columns))), []
+    while left:
+        sizes = (rest[:, left] ** 2).sum(axis=0)
+        best = left.pop(int(sizes.argmax()))
+        chosen.append(columns[best])
+        length = float(np.sqrt((rest[:, best] ** 2).sum()))
+        if length > 0:
+            unit = rest[:, best] / length
+            rest -= np.outer(unit, unit @ rest)
     return chosen
 
 
@@ -187,29 +279,51 @@ def _is_zero_below(reduction: RowReduction) -> bool:
     return rest.rows == 0 or rest.is_zero()
 
 
-def _reduce_named(matrix: ExactMatrix, columns: Sequence[int], superscript: tuple[int, ...]) -> RowReduction:
-    state = NamedElimination([list(row) for row in matrix.to_sympy().tolist()], superscript)
-    state.eliminate(columns)
-    return RowReduction(
-        matrix,
-        state.matrix(),
-        tuple(state.pivots),
-        tuple(state.operations),
-        tuple(state.definitions),
-        tuple(state.assumptions),
-        state.zero_claim,
-    )
+def reduce_named(
+    matrix: ExactMatrix,
+    columns: Sequence[int],
+    superscript: tuple[int, ...] = (),
+    strategy: str = "paper",
+    vanishing: frozenset[tuple[int, int, int]] = frozenset(),
+) -> RowReduction:
+    """Reduce a matrix of symbols, naming what is computed; see `reduce_rows`.
+
+    Args:
+        matrix: (m, n) with symbols.
+        columns: Where pivots may stand.
+        superscript: Numbers put above every name.
+        strategy: "paper" or "fewest_provisos".
+        vanishing: Entries known to be zero from elsewhere: (pivots so far, original row, column).
+    """
+    rows = matrix.to_sympy().tolist()
+    for attempt in range(ATTEMPTS):
+        try:
+            state = NamedElimination([list(row) for row in rows], superscript, attempt, vanishing)
+            state.eliminate(columns, strategy)
+        except UnluckyPointError:
+            continue
+        return RowReduction(
+            matrix,
+            state.matrix(),
+            tuple(state.pivots),
+            tuple(state.operations),
+            tuple(state.definitions),
+            tuple(state.assumptions),
+            state.zero_claim,
+        )
+    raise InexactError("an entry of the matrix must not divide by zero; some denominator vanishes identically.")
 
 
-def _reduce_recorded(matrix: ExactMatrix, columns: Sequence[int]) -> RowReduction:
+def _reduce_recorded(matrix: ExactMatrix, columns: Sequence[int], largest: bool) -> RowReduction:
     rows = matrix.fractions()
     operations: list[Operation] = []
     pivots: list[int] = []
     for column in columns:
         step = len(pivots)
-        pivot = next((i for i in range(step, len(rows)) if rows[i][column]), None)
-        if pivot is None:
+        candidates = [i for i in range(step, len(rows)) if rows[i][column]]
+        if not candidates:
             continue
+        pivot = max(candidates, key=lambda i: abs(rows[i][column])) if largest else candidates[0]
         if pivot != step:
             operations.append(Swap(step, pivot))
             apply(operations[-1], rows)
@@ -223,7 +337,7 @@ def _reduce_recorded(matrix: ExactMatrix, columns: Sequence[int]) -> RowReductio
 
 
 def _reduce_whole(matrix: ExactMatrix, columns: Sequence[int]) -> RowReduction:
-    if len(columns) == matrix.columns:
+    if list(columns) == list(range(matrix.columns)):
         reduced, pivots = matrix.rref()
         return RowReduction(matrix, reduced, pivots, None)
     held_back = [j for j in range(matrix.columns) if j not in set(columns)]

@@ -6,10 +6,10 @@ w^{(1)}_{22} = w_{22} - k_{21} w_{12}. An m x n matrix then takes sum_{p<m} (m-p
 
 Whether an updated entry is zero is asked of its residues modulo large primes (exact/modular.py): not zero is
 a proof; zero is proved by expanding the minor that the entry stands for, or, where that is too large, is
-reported as probabilistic.
+reported as probabilistic. Where the expansion refutes it, the elimination is done again modulo other primes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,12 +18,13 @@ import sympy
 from symbinv.algebra.operation import AddMultiple, Operation, Swap
 from symbinv.errors import BudgetError
 from symbinv.exact.matrix import ExactMatrix
-from symbinv.exact.modular import ModularPoint, Residues, divide, subtract_product
+from symbinv.exact.modular import ModularPoint, Residues, UnluckyPointError, divide, subtract_product
 from symbinv.exact.polynomial import determinant_is_zero
 from symbinv.notation import step_superscript, symbol, unused
 
 ZERO, ONE = sympy.Integer(0), sympy.Integer(1)
 PROOF_SIZE = 6  # largest minor that is expanded to prove an entry zero
+STRATEGIES = ("paper", "fewest_provisos", "best_conditioned")
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,15 @@ class NamedElimination:
     Attributes:
         rows: The current matrix, entries in original symbols and names.
         superscript: Put before the step number in every name: the layer, in a network of several.
+        attempt: Which set of primes is used, from 0.
+        vanishing: Entries known to be zero from elsewhere: (pivots so far, original row, column).
         zero_claim: "exact", or "probabilistic" once a zero was neither proved nor refuted.
     """
 
     rows: list[list[sympy.Expr]]
     superscript: tuple[int, ...] = ()
+    attempt: int = 0
+    vanishing: Collection[tuple[int, int, int]] = ()
     operations: list[Operation] = field(default_factory=list)
     definitions: list[Definition] = field(default_factory=list)
     assumptions: list[sympy.Expr] = field(default_factory=list)
@@ -77,36 +82,72 @@ class NamedElimination:
     zero_claim: str = "exact"
 
     def __post_init__(self) -> None:
-        self.point = ModularPoint()
+        self.point = ModularPoint(self.attempt)
         self.original = [list(row) for row in self.rows]
         self.order = list(range(len(self.rows)))
+        self.names: set[sympy.Expr] = set()
         self.residues = [[self.point.residues(e) for e in row] for row in self.rows]
         for i, row in enumerate(self.rows):
             for j, entry in enumerate(row):
-                if entry != 0 and not any(self.residues[i][j]):
+                if (0, i, j) in self.vanishing:
+                    self._put(i, j, ZERO, (0,) * len(self.residues[i][j]))
+                elif entry != 0 and not any(self.residues[i][j]):
                     self._prove_zero([i], [j])
                     row[j] = ZERO
         taken = {s for row in self.rows for e in row for s in e.free_symbols}
         self.entry_letter = unused(("w", "u", "v"), taken, step_superscript(self.superscript))
         self.multiplier_letter = unused(("k", "l", "q"), taken, ",".join(map(str, self.superscript)))
 
-    def eliminate(self, columns: Sequence[int]) -> None:
-        """Run forward elimination with pivots sought in the given columns, in their order."""
-        for column in columns:
-            step = len(self.pivots)
-            if step == len(self.rows):
+    def eliminate(self, columns: Sequence[int], strategy: str = "paper") -> None:
+        """Run forward elimination with pivots sought in the given columns.
+
+        Args:
+            columns: Where pivots may stand, in the order in which "paper" takes them.
+            strategy: "paper" takes the first entry that is not zero; "fewest_provisos" prefers, at every step,
+                entries that need no new assumption, then those that touch the fewest others.
+        """
+        left = list(columns)
+        while len(self.pivots) < len(self.rows):
+            found = self._first_pivot(left) if strategy == "paper" else self._cheapest_pivot(left)
+            if found is None:
                 return
-            pivot = next((i for i in range(step, len(self.rows)) if any(self.residues[i][column])), None)
-            if pivot is None:
-                continue
-            if pivot != step:
-                self._swap(step, pivot)
-            if not self.rows[step][column].is_number:
-                self.assumptions.append(self.rows[step][column])
-            self.pivots.append(column)
-            for i in range(step + 1, len(self.rows)):
-                if any(self.residues[i][column]):
-                    self._clear(i, step, column)
+            row, column = found
+            left = left[left.index(column) + 1 :] if strategy == "paper" else [j for j in left if j != column]
+            self._pivot(row, column)
+
+    def _first_pivot(self, columns: Sequence[int]) -> tuple[int, int] | None:
+        below = range(len(self.pivots), len(self.rows))
+        return next(((i, j) for j in columns for i in below if any(self.residues[i][j])), None)
+
+    def _cheapest_pivot(self, columns: Sequence[int]) -> tuple[int, int] | None:
+        below = range(len(self.pivots), len(self.rows))
+        there = [(i, j) for j in columns for i in below if any(self.residues[i][j])]
+        in_row = {i: sum(p == i for p, _ in there) for i in below}
+        in_column = {j: sum(q == j for _, q in there) for j in columns}
+
+        def cost(place: tuple[int, int]) -> tuple[int, int]:
+            i, j = place
+            return self._proviso_cost(self.rows[i][j]), (in_row[i] - 1) * (in_column[j] - 1)
+
+        return min(there, key=cost, default=None)
+
+    def _proviso_cost(self, entry: sympy.Expr) -> int:
+        """Return 0 where an entry is surely not zero, 1 for an entry of the matrix, 2 for a name."""
+        if entry.is_zero is False or entry in self.assumptions or -entry in self.assumptions:
+            return 0
+        return 2 if entry in self.names else 1
+
+    def _pivot(self, row: int, column: int) -> None:
+        step = len(self.pivots)
+        if row != step:
+            self._swap(step, row)
+        entry = self.rows[step][column]
+        if entry.is_zero is not False and entry not in self.assumptions:
+            self.assumptions.append(entry)
+        self.pivots.append(column)
+        for i in range(step + 1, len(self.rows)):
+            if any(self.residues[i][column]):
+                self._clear(i, step, column)
 
     def _swap(self, first: int, second: int) -> None:
         tables: tuple[list[Any], ...] = (self.rows, self.residues, self.order)
@@ -125,7 +166,7 @@ class NamedElimination:
 
     def _multiplier(self, row: int, step: int, column: int) -> tuple[sympy.Expr, Residues]:
         above, below = self.rows[step][column], self.rows[row][column]
-        value = divide(self.residues[row][column], self.residues[step][column])
+        value = divide(self.residues[row][column], self.residues[step][column], self.point.primes)
         if below == above or (above.is_number and (below.is_number or abs(above) == 1)):
             return below / above, value
         name = symbol(self.multiplier_letter, row + 1, column + 1, superscript=self.superscript)
@@ -135,7 +176,10 @@ class NamedElimination:
 
     def _update(self, row: int, step: int, j: int, factor: sympy.Expr, factor_residues: Residues) -> None:
         old, entry = self.rows[row][j], self.rows[step][j]
-        value = subtract_product(self.residues[row][j], factor_residues, self.residues[step][j])
+        value = subtract_product(self.residues[row][j], factor_residues, self.residues[step][j], self.point.primes)
+        if (step + 1, self.order[row], j) in self.vanishing:
+            self._put(row, j, ZERO, (0,) * len(value))
+            return
         if old.is_number and factor.is_number and entry.is_number:
             self._put(row, j, old - factor * entry, value)
         elif not any(value):
@@ -146,6 +190,7 @@ class NamedElimination:
             name = symbol(self.entry_letter, row + 1, j + 1, superscript=above)
             self.definitions.append(Update(name, old, factor, entry))
             self._put(row, j, name, value)
+            self.names.add(name)
             self.point.remember(name, value)
 
     def _put(self, row: int, column: int, entry: sympy.Expr, value: Residues) -> None:
@@ -154,11 +199,13 @@ class NamedElimination:
     def _prove_zero(self, rows: Sequence[int], columns: Sequence[int]) -> None:
         """Prove a hidden zero: an updated entry is this minor of the original, divided by the pivots' minor."""
         minor = [[self.original[self.order[i]][j] for j in columns] for i in rows]
+        if self.vanishing or len(minor) > PROOF_SIZE:
+            self.zero_claim = "probabilistic"
+            return
         try:
-            proved = len(minor) <= PROOF_SIZE and determinant_is_zero(minor)
+            if not determinant_is_zero(minor):
+                raise UnluckyPointError("an entry must not be taken for zero that its expansion shows not to be.")
         except BudgetError:
-            proved = False
-        if not proved:
             self.zero_claim = "probabilistic"
 
     def matrix(self) -> ExactMatrix:

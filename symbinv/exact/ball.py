@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 
-from flint import arb, arb_mat, arf, ctx, fmpq
+from flint import arb, arb_mat, arb_series, arf, ctx, fmpq
 
 from symbinv.exact.matrix import ExactMatrix
 
@@ -33,6 +33,25 @@ def ball(value: Fraction | int | float, radius: float = 0.0) -> arb:
     else:
         center = arb(value)
     return arb(center.mid(), center.rad() + arb(radius)) if radius else center
+
+
+def working_bits() -> int:
+    """Return the precision at which balls are computed now."""
+    return int(ctx.prec)
+
+
+def pi() -> arb:
+    """Return a ball around pi."""
+    return arb.pi()
+
+
+def taylor(function: Callable[[arb_series], arb_series], center: arb, length: int) -> list[arb]:
+    """Return balls around the first `length` Taylor coefficients of a function at a point."""
+    before, ctx.cap = ctx.cap, length
+    try:
+        return list(function(arb_series([center, 1])).coeffs())
+    finally:
+        ctx.cap = before
 
 
 def ball_matrix(matrix: ExactMatrix) -> arb_mat:

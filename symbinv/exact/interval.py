@@ -42,9 +42,14 @@ class Interval:
     def __str__(self) -> str:
         left = "(" if self.open_lower else "["
         right = ")" if self.open_upper else "]"
-        lower = "-oo" if self.lower is None else str(self.lower)
-        upper = "oo" if self.upper is None else str(self.upper)
+        lower = "-oo" if self.lower is None else _short(self.lower)
+        upper = "oo" if self.upper is None else _short(self.upper)
         return f"{left}{lower}, {upper}{right}"
+
+
+def _short(value: Fraction) -> str:
+    text = str(value)
+    return text if len(text) <= 20 else f"≈{float(value):.6g}"
 
 
 def _end(value: int | Fraction | None) -> Fraction | None:

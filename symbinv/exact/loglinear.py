@@ -39,7 +39,7 @@ class Function:
 LOG = Function("log", lambda u: u.log(), sympy.log)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Atom:
     """One application f(u); equal to another where f and a rational u agree, else only to itself."""
 
@@ -61,6 +61,9 @@ class Atom:
     def __hash__(self) -> int:
         return hash(self._key())
 
+    def __repr__(self) -> str:
+        return f"{self.function.name}({self.argument!r})"
+
     def enclose(self) -> arb:
         """Return a ball around the value at the current precision."""
         bits = ctx.prec
@@ -73,7 +76,7 @@ class Atom:
         return self.function.expression(self.argument.to_sympy())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LogLinear:
     """An exact real number: a rational plus rational multiples of atoms.
 
@@ -165,6 +168,13 @@ class LogLinear:
     def to_sympy(self) -> sympy.Expr:
         """Return the number as a SymPy expression."""
         return sympy.Add(to_rational(self.constant), *(to_rational(q) * atom.to_sympy() for atom, q in self.terms))
+
+    def __repr__(self) -> str:
+        """Return a short text: written out, nested numbers double in length at every level."""
+        if self.is_rational:
+            text = str(self.constant)
+            return f"LogLinear({text})" if len(text) <= 40 else f"LogLinear(≈ {float(self):.17g})"
+        return f"LogLinear({len(self.terms)} terms, ≈ {float(self):.17g})"
 
     def __float__(self) -> float:
         if not self.is_rational:

@@ -1,24 +1,26 @@
 """ExactMatrix: the one matrix type of the library, over the rationals or over symbols.
 
-A matrix holds one of four forms and converts on demand:
+A matrix holds one of five forms and converts on demand:
 
 * doubles, which are exact rationals already (a network read from a file stays in this form, so that
   `to_numpy` costs nothing and no object per weight exists until one is asked for);
 * FLINT's `fmpq_mat`, in which all exact arithmetic is done;
+* integers over one denominator, as FLINT's reduced forms come, put in lowest terms when an entry is asked for;
 * its non-zero entries alone (`SparseForm`), for convolutions, pools and reshapes;
 * SymPy expressions, where an entry is not a rational number.
 
-FLINT's own `fmpq_mat.rref` clears the denominators row by row and eliminates over the integers,
-which SymPy's `rref` does not reach even with FLINT beneath it (measured by benchmarks/elimination.py).
+Rows are cleared of denominators and reduced over the integers (`fmpz_mat.rref`), which SymPy's `rref` does not
+reach even with FLINT beneath it (measured by benchmarks/elimination.py).
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
+from math import lcm
 from typing import Any, Self
 
 import numpy as np
 import sympy
-from flint import fmpq, fmpq_mat
+from flint import fmpq, fmpq_mat, fmpz, fmpz_mat
 from numpy.typing import NDArray
 
 from symbinv.errors import InexactError, ShapeError
@@ -46,11 +48,12 @@ class ExactMatrix:
         ((2, 2), 1/2, 9)
     """
 
-    __slots__ = ("_doubles", "_rational", "_sparse", "_symbolic", "shape")
+    __slots__ = ("_doubles", "_quotient", "_rational", "_sparse", "_symbolic", "shape")
 
     shape: tuple[int, int]
     _doubles: NDArray[np.float64] | None
     _rational: fmpq_mat | None
+    _quotient: tuple[fmpz_mat, fmpz] | None
     _sparse: SparseForm | None
     _symbolic: sympy.ImmutableDenseMatrix | None
 
@@ -96,6 +99,7 @@ class ExactMatrix:
     ) -> None:
         self.shape = (shape[0], shape[1])
         self._doubles, self._rational, self._symbolic, self._sparse = doubles, rational, symbolic, sparse
+        self._quotient = None
 
     # -- construction -----------------------------------------------------------------------------
 
@@ -104,6 +108,14 @@ class ExactMatrix:
         """Wrap an fmpq_mat; for code inside `exact/`."""
         result = cls.__new__(cls)
         result._set((rational.nrows(), rational.ncols()), rational=rational)
+        return result
+
+    @classmethod
+    def from_quotient(cls, numerators: fmpz_mat, denominator: fmpz) -> Self:
+        """Wrap integers over one denominator; for code inside `exact/`."""
+        result = cls.__new__(cls)
+        result._set((numerators.nrows(), numerators.ncols()))
+        result._quotient = (numerators, denominator)
         return result
 
     @classmethod
@@ -181,9 +193,30 @@ class ExactMatrix:
         """The number of entries that are held: the non-zero ones of a sparse matrix, else all."""
         return len(self._sparse.places) if self._sparse is not None else self.rows * self.columns
 
+    def dense(self) -> "ExactMatrix":
+        """Return the same matrix with all entries held."""
+        if self._sparse is None:
+            return self
+        return ExactMatrix.from_flint(self.flint) if self._sparse.doubles is None else ExactMatrix(self.to_numpy())
+
+    @property
+    def has_one_entry_per_row(self) -> bool:
+        """Whether the matrix is sparse and no row has two entries: it only moves, drops and scales."""
+        return self._sparse is not None and len(np.unique(self._sparse.rows)) == len(self._sparse.places)
+
+    def product_terms(self, other: "ExactMatrix") -> int:
+        """Return the number of multiplications that self @ other takes."""
+        if self._sparse is not None and other._sparse is not None:
+            return self._sparse.terms(other._sparse)
+        if other._sparse is not None:
+            return self.rows * other.nonzeros
+        return self.nonzeros * other.columns
+
     @property
     def flint(self) -> fmpq_mat:
         """The matrix as FLINT holds it; for code inside `exact/`."""
+        if self._rational is None and self._quotient is not None:
+            self._rational = fmpq_mat(self._quotient[0]) / self._quotient[1]
         if self._rational is None and self._sparse is not None:
             self._rational = self._sparse.to_flint()
         if self._rational is None:
@@ -227,6 +260,23 @@ class ExactMatrix:
             return self._sparse.to_numpy(_nearest_double)
         flat = [_nearest_double(v) for v in self.flint.entries()]
         return np.array(flat, dtype=np.float64).reshape(self.shape)
+
+    def times_floats(self, x: NDArray[np.float64], *, absolute: bool = False) -> NDArray[np.float64]:
+        """Return x @ self.T in doubles, for x of shape (k, columns); a sparse matrix is not made dense.
+
+        Args:
+            x: Rows to multiply.
+            absolute: Take the absolute values of the entries of the matrix.
+        """
+        if self._sparse is None:
+            dense = self.to_numpy()
+            return np.asarray(x @ (np.abs(dense) if absolute else dense).T)
+        stored = self._sparse.doubles
+        values = np.array([_nearest_double(v) for v in self._sparse.values]) if stored is None else stored
+        values = np.abs(values) if absolute else values
+        products = x[:, self._sparse.columns] * values
+        rows = self._sparse.rows
+        return np.array([np.bincount(rows, weights=row, minlength=self.rows) for row in products])
 
     def free_symbols(self) -> frozenset[sympy.Symbol]:
         """Return the symbols that occur in the entries."""
@@ -358,8 +408,20 @@ class ExactMatrix:
 
     def rref(self) -> tuple["ExactMatrix", tuple[int, ...]]:
         """Return the reduced row echelon form of a rational matrix and its pivot columns."""
-        reduced, rank = self.flint.rref()
-        return ExactMatrix.from_flint(reduced), _leading_columns(reduced, rank)
+        reduced, denominator, rank = self._integer_rows().rref()
+        return ExactMatrix.from_quotient(reduced, denominator), _leading_columns(reduced, rank)
+
+    def _integer_rows(self) -> fmpz_mat:
+        """Return the matrix with every row multiplied by its least common denominator."""
+        if self._doubles is not None:
+            table = [[v.as_integer_ratio() for v in row] for row in self._doubles.tolist()]
+        else:
+            table = [[(int(v.p), int(v.q)) for v in row] for row in self.flint.tolist()]
+        flat: list[int] = []
+        for row in table:
+            common = lcm(*(q for _, q in row))
+            flat += [p * (common // q) for p, q in row]
+        return fmpz_mat(self.rows, self.columns, flat)
 
     def rank(self) -> int:
         """Return the rank of a rational matrix, exactly."""
@@ -376,7 +438,7 @@ class ExactMatrix:
         return reduced.select(range(rank, self.rows), range(self.columns, self.columns + self.rows))
 
 
-def _leading_columns(reduced: fmpq_mat, rank: int) -> tuple[int, ...]:
+def _leading_columns(reduced: fmpz_mat, rank: int) -> tuple[int, ...]:
     pivots: list[int] = []
     column = 0
     for row in range(rank):

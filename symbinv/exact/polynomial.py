@@ -1,18 +1,230 @@
-"""Determinants of matrices of polynomials, fraction-free, in FLINT's sparse multivariate polynomials.
+"""Polynomials and rational functions in many symbols, exactly, in FLINT's sparse `fmpz_mpoly`.
+
+A `Ring` fixes the symbols; a `RationalFunction` is a numerator and a denominator over it, common factors removed.
+Expressions are turned into them by arithmetic, not by SymPy's expansion, so that a limit on the number of terms
+is met before the work is done. FLINT's objects stay inside these types.
 
 References:
     E. H. Bareiss, Sylvester's identity and multistep integer-preserving Gaussian elimination,
     Math. Comp. 22 (1968).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cmp_to_key
+from math import comb, lcm
+from typing import Any
 
 import sympy
-from flint import Ordering, fmpq, fmpq_mpoly, fmpq_mpoly_ctx
+from flint import Ordering, fmpz, fmpz_mpoly, fmpz_mpoly_ctx
 
-from symbinv.errors import BudgetError
+from symbinv.errors import BudgetError, InexactError
 
 TERM_LIMIT = 200_000
+MINOR_LIMIT = 4096  # minors up to which expansion is taken rather than elimination
+PRODUCT_LIMIT = 20_000_000  # pairs of terms that one product may multiply
+
+
+class Ring:
+    """Polynomials with integer coefficients in given symbols.
+
+    Args:
+        symbols: The symbols, most significant first in every printed polynomial.
+        term_limit: The largest number of terms that a polynomial may have.
+
+    Example:
+        >>> a, b = sympy.symbols("a b")
+        >>> ring = Ring([a, b])
+        >>> ring.rational_function((a**2 - b**2) / (2 * a - 2 * b)).to_sympy()
+        a/2 + b/2
+    """
+
+    def __init__(self, symbols: Iterable[sympy.Symbol], term_limit: int = TERM_LIMIT) -> None:
+        self.symbols = tuple(dict.fromkeys(symbols))
+        self.term_limit = term_limit
+        names = tuple(f"v{i}" for i in range(max(len(self.symbols), 1)))
+        self._context = fmpz_mpoly_ctx.get(names, Ordering.lex)
+        self._generators = dict(zip(self.symbols, self._context.gens(), strict=False))
+        self._known: dict[sympy.Expr, RationalFunction] = {}
+        places = sorted(range(len(self.symbols)), key=lambda k: cmp_to_key(sympy.Basic.compare)(self.symbols[k]))
+        self._rank_in_products = {k: place for place, k in enumerate(places)}
+        self.zero, self.one = self.integer(0), self.integer(1)
+
+    def integer(self, value: int) -> "RationalFunction":
+        """Return a whole number."""
+        return RationalFunction(self, self._context.constant(fmpz(value)), self._context.constant(fmpz(1)))
+
+    def rational_function(self, expression: sympy.Expr) -> "RationalFunction":
+        """Return an expression as numerator and denominator.
+
+        Raises:
+            InexactError: For what is no rational function of the ring's symbols, and for division by zero.
+            BudgetError: Where a polynomial on the way would be too large.
+        """
+        known = self._known.get(expression)
+        if known is None:
+            known = self._known[expression] = self._convert(expression)
+        return known
+
+    def _convert(self, expression: sympy.Expr) -> "RationalFunction":
+        if expression.is_Rational:
+            constant = self._context.constant
+            return RationalFunction(self, constant(fmpz(int(expression.p))), constant(fmpz(int(expression.q))))
+        if expression in self._generators:
+            return RationalFunction(self, self._generators[expression], self.one.numerator)
+        if expression.is_Add or expression.is_Mul:
+            total = self.rational_function(expression.args[0])
+            for part in expression.args[1:]:
+                other = self.rational_function(part)
+                total = total + other if expression.is_Add else total * other
+            return total
+        if expression.is_Pow and expression.exp.is_Integer:
+            return self.rational_function(expression.base) ** int(expression.exp)
+        raise InexactError(
+            "a rational function of the symbols with rational coefficients is needed, "
+            f"not {expression}; give each other expression a name of its own."
+        )
+
+    def product(self, a: fmpz_mpoly, b: fmpz_mpoly) -> fmpz_mpoly:
+        """Return a * b, or raise BudgetError where that would be too large."""
+        if len(a) * len(b) > PRODUCT_LIMIT:
+            raise BudgetError(
+                f"a product of polynomials must have at most {PRODUCT_LIMIT} pairs of terms, not {len(a) * len(b)}; "
+                "keep the named form."
+            )
+        return self.checked(a * b)
+
+    def checked(self, polynomial: fmpz_mpoly) -> fmpz_mpoly:
+        """Return a polynomial, or raise BudgetError where it has too many terms."""
+        if len(polynomial) > self.term_limit:
+            raise BudgetError(
+                f"an expanded polynomial must have at most {self.term_limit} terms, not {len(polynomial)}; "
+                "keep the named form."
+            )
+        return polynomial
+
+    def to_sympy(self, polynomial: fmpz_mpoly) -> sympy.Expr:
+        """Return a polynomial as an expanded SymPy expression."""
+        return self.terms_to_sympy(polynomial.to_dict())
+
+    def terms_to_sympy(self, monomials: Mapping[tuple[int, ...], Any]) -> sympy.Expr:
+        """Return the sum of coefficient times monomial, given as exponents of the symbols."""
+        return sympy.Add(*(self._term(monomial, coefficient) for monomial, coefficient in monomials.items()))
+
+    def _term(self, monomial: tuple[int, ...], coefficient: Any) -> sympy.Expr:
+        """Return one term; a product of distinct symbols is put together in SymPy's own order, without its search."""
+        used = [(k, e) for k, e in enumerate(monomial) if e]
+        number = sympy.Integer(int(coefficient))
+        if len(used) < 2 or any(e != 1 for _, e in used):
+            return sympy.Mul(number, *(self.symbols[k] ** int(e) for k, e in used))
+        factors = [self.symbols[k] for k in sorted((k for k, _ in used), key=self._rank_in_products.__getitem__)]
+        return sympy.Mul._from_args(factors if number == 1 else [number, *factors], True)
+
+
+@dataclass(frozen=True, eq=False)
+class RationalFunction:
+    """numerator / denominator without common factors, the denominator's leading coefficient positive."""
+
+    ring: Ring
+    numerator: fmpz_mpoly
+    denominator: fmpz_mpoly
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether the function is identically zero; a proof, since everything is expanded."""
+        return bool(self.numerator == 0)
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the function is a number."""
+        return bool(self.numerator.is_constant() and self.denominator.is_constant())
+
+    @property
+    def terms(self) -> int:
+        """The number of terms of numerator and denominator together."""
+        return len(self.numerator) + len(self.denominator)
+
+    def __add__(self, other: "RationalFunction") -> "RationalFunction":
+        times = self.ring.product
+        if self.denominator == other.denominator:
+            return self._reduced(self.ring.checked(self.numerator + other.numerator), self.denominator)
+        top = times(self.numerator, other.denominator) + times(other.numerator, self.denominator)
+        return self._reduced(self.ring.checked(top), times(self.denominator, other.denominator))
+
+    def __neg__(self) -> "RationalFunction":
+        return RationalFunction(self.ring, -self.numerator, self.denominator)
+
+    def __sub__(self, other: "RationalFunction") -> "RationalFunction":
+        return self + (-other)
+
+    def __mul__(self, other: "RationalFunction") -> "RationalFunction":
+        times = self.ring.product
+        return self._reduced(times(self.numerator, other.numerator), times(self.denominator, other.denominator))
+
+    def __truediv__(self, other: "RationalFunction") -> "RationalFunction":
+        return self * other.reciprocal()
+
+    def __pow__(self, exponent: int) -> "RationalFunction":
+        base = self if exponent >= 0 else self.reciprocal()
+        result = self.ring.one
+        for digit in bin(abs(exponent))[2:]:
+            result = result * result
+            if digit == "1":
+                result = result * base
+        return result
+
+    def reciprocal(self) -> "RationalFunction":
+        """Return 1 over the function."""
+        if self.is_zero:
+            raise InexactError("an expression must not divide by zero.")
+        return self._reduced(self.denominator, self.numerator)
+
+    def _reduced(self, top: fmpz_mpoly, bottom: fmpz_mpoly) -> "RationalFunction":
+        if not bottom.is_one():
+            common = top.gcd(bottom)
+            top, bottom = top // common, bottom // common
+            if bottom.leading_coefficient() < 0:
+                top, bottom = -top, -bottom
+        return RationalFunction(self.ring, top, bottom)
+
+    def factors(self) -> tuple[sympy.Expr, ...]:
+        """Return the distinct irreducible factors of the numerator that are no numbers, smallest first."""
+        found = [f for f, _ in self.numerator.factor()[1]] if not self.is_zero else []
+        positive = [f if f.leading_coefficient() > 0 else -f for f in found if not f.is_constant()]
+        return tuple(self.ring.to_sympy(f) for f in sorted(positive, key=lambda f: (len(f), f.total_degree(), str(f))))
+
+    def parts(self) -> tuple[sympy.Expr, sympy.Expr]:
+        """Return numerator and denominator as expanded SymPy expressions."""
+        return self.ring.to_sympy(self.numerator), self.ring.to_sympy(self.denominator)
+
+    def to_sympy(self) -> sympy.Expr:
+        """Return the function as an expanded SymPy expression."""
+        top, bottom = self.parts()
+        if bottom == 1:
+            return top
+        if bottom.is_Rational:
+            return sympy.Add(*(term / bottom for term in sympy.Add.make_args(top)))
+        return top / bottom
+
+
+def ring_of(rows: Sequence[Sequence[sympy.Expr]], term_limit: int = TERM_LIMIT) -> Ring:
+    """Return the ring of all symbols that occur in a table, in the order of their names."""
+    return Ring(sorted({s for row in rows for e in row for s in e.free_symbols}, key=_natural), term_limit)
+
+
+def _natural(symbol: sympy.Symbol) -> tuple[str, str]:
+    return str(symbol), str(sorted(symbol.assumptions0.items()))
+
+
+def clear_row(ring: Ring, row: Sequence[sympy.Expr]) -> tuple[list[fmpz_mpoly], fmpz_mpoly]:
+    """Return a row times the least common multiple of its denominators, and that multiple; for exact/ alone."""
+    functions = [ring.rational_function(e) for e in row]
+    common = ring.one.numerator
+    for f in functions:
+        common = ring.product(common, f.denominator // common.gcd(f.denominator))
+    if common.is_constant():
+        common = ring.integer(lcm(*(int(f.denominator.leading_coefficient()) for f in functions))).numerator
+    return [ring.product(f.numerator, common // f.denominator) for f in functions], common
 
 
 def determinant_is_zero(rows: Sequence[Sequence[sympy.Expr]], term_limit: int = TERM_LIMIT) -> bool:
@@ -30,42 +242,184 @@ def determinant_is_zero(rows: Sequence[Sequence[sympy.Expr]], term_limit: int = 
         >>> determinant_is_zero([[a, b], [a * b, b**2]])
         True
     """
-    cleared = [_clear_row(row) for row in rows]
-    names = sorted({s for row in cleared for e in row for s in e.free_symbols}, key=str)
-    context = fmpq_mpoly_ctx.get([f"v{i}" for i in range(len(names))] or ["v0"], Ordering.lex)
-    table = [[_to_flint(e, names, context) for e in row] for row in cleared]
-    return bool(_bareiss(table, term_limit) == 0)
-
-
-def _clear_row(row: Sequence[sympy.Expr]) -> list[sympy.Expr]:
-    fractions = [sympy.fraction(sympy.together(e)) for e in row]
-    common = sympy.lcm_list([d for _, d in fractions])
-    return [sympy.cancel(n * common / d) for n, d in fractions]
-
-
-def _to_flint(expression: sympy.Expr, names: list[sympy.Symbol], context: fmpq_mpoly_ctx) -> fmpq_mpoly:
-    if not names:
-        return context.constant(fmpq(int(expression.p), int(expression.q)))
-    terms = sympy.Poly(expression, *names).terms()
-    return context.from_dict({monomial: fmpq(int(c.p), int(c.q)) for monomial, c in terms})
-
-
-def _bareiss(table: list[list[fmpq_mpoly]], term_limit: int) -> fmpq_mpoly:
-    size = len(table)
-    previous = table[0][0].context().constant(1)
-    for p in range(size - 1):
-        pivot_row = next((i for i in range(p, size) if table[i][p] != 0), None)
-        if pivot_row is None:
-            return previous * 0
-        if pivot_row != p:
-            table[p], table[pivot_row] = table[pivot_row], [-e for e in table[p]]
-        for i in range(p + 1, size):
-            for j in range(p + 1, size):
-                product = table[p][p] * table[i][j] - table[i][p] * table[p][j]
-                table[i][j] = product // previous
-                if len(table[i][j]) > term_limit:
-                    raise BudgetError(
-                        f"an expanded determinant must have at most {term_limit} terms, not {len(table[i][j])}."
-                    )
+    ring = ring_of(rows, term_limit)
+    table = [clear_row(ring, row)[0] for row in rows]
+    previous = ring.one.numerator
+    for p in range(len(table) - 1):
+        if not _bring_pivot(table, p, len(table)):
+            return True
+        bareiss_step(ring, table, p, previous)
         previous = table[p][p]
-    return table[size - 1][size - 1]
+    return bool(table[-1][-1] == 0)
+
+
+def _bring_pivot(table: list[list[fmpz_mpoly]], p: int, rows: int) -> bool:
+    """Bring a row whose entry in column p is not zero to row p; the row it trades with changes its sign."""
+    for i in range(p, rows):
+        if table[i][p] != 0:
+            if i != p:
+                table[p], table[i] = table[i], [-e for e in table[p]]
+            return True
+    return False
+
+
+def bareiss_step(ring: Ring, table: list[list[fmpz_mpoly]], p: int, previous: fmpz_mpoly, above: bool = False) -> None:
+    """Clear column p below row p, and above it if asked, without fractions; `previous` is the last step's pivot.
+
+    Every entry of the result is a minor of the cleared table, so the division is exact.
+    """
+    pivot, source = table[p][p], table[p]
+    for i in range(0 if above else p + 1, len(table)):
+        if i == p:
+            continue
+        below = table[i][p]
+        table[i] = [
+            entry * 0 if j == p else (ring.product(pivot, entry) - ring.product(below, s)) // previous
+            for j, (entry, s) in enumerate(zip(table[i], source, strict=True))
+        ]
+
+
+@dataclass(frozen=True, eq=False)
+class Cramer:
+    """A system solved by determinants: determinant * x_p = sides_p . r - columns_p . x_free.
+
+    Attributes:
+        determinant: Of the pivot block; the solution holds where it does not vanish.
+        scale: What the rows were multiplied by to be free of denominators, one factor a row.
+        pivots: One row per pivot variable: denominator, coefficients of the sides, coefficients of the free columns,
+            all polynomials without a common factor.
+        conditions: One row per equation left over: polynomial coefficients of the sides whose sum must vanish.
+    """
+
+    determinant: sympy.Expr
+    scale: tuple[sympy.Expr, ...]
+    pivots: tuple[tuple[sympy.Expr, tuple[sympy.Expr, ...], tuple[sympy.Expr, ...]], ...]
+    conditions: tuple[tuple[sympy.Expr, ...], ...]
+
+
+def solve_by_determinants(
+    rows: Sequence[Sequence[sympy.Expr]],
+    rank: int,
+    pivots: Sequence[int],
+    free: Sequence[int],
+    term_limit: int = TERM_LIMIT,
+    expand_minors: bool | None = None,
+) -> Cramer:
+    """Solve W x = r for pivot variables by determinants without fractions, every side r_i a symbol of its own.
+
+    Small systems are expanded by minors, which multiplies only by entries; large ones, with few symbols or they would
+    be refused, are eliminated by Bareiss's steps.
+
+    Args:
+        rows: W, its rows so ordered that the first `rank` and the pivot columns form a non-singular block.
+        rank: The rank of W.
+        pivots: The pivot columns, `rank` of them.
+        free: The other columns.
+        term_limit: The largest number of terms that a polynomial on the way may have.
+        expand_minors: Expand by minors or eliminate; by default whichever the size suggests.
+
+    Raises:
+        BudgetError: Where a polynomial is larger.
+        InexactError: For a singular block, and for entries that are no rational functions.
+    """
+    sides = [sympy.Dummy(f"r{i}") for i in range(len(rows))]
+    symbols = [*ring_of(rows).symbols, *sides]
+    ring = Ring(symbols, term_limit)
+    table, scale = [], []
+    for row, side in zip(rows, sides, strict=True):
+        cleared, factor = clear_row(ring, [row[j] for j in (*pivots, *free)])
+        table.append([*cleared, ring.product(factor, ring.rational_function(side).numerator)])
+        scale.append(ring.to_sympy(factor))
+    minors = sum(comb(rank + len(free) + 1, k) for k in range(rank + 1))
+    by_minors = minors <= MINOR_LIMIT if expand_minors is None else expand_minors
+    determinant, solved, left = (_expand_minors if by_minors else _jordan)(ring, table, rank)
+    split = _Splitter(ring, len(symbols) - len(sides), len(sides))
+    whole = ring.to_sympy(determinant)
+    found = []
+    for entries in solved:
+        common = _common_factor(determinant, entries)
+        *columns, side_entry = [e // common for e in entries]
+        bottom = whole if common.is_one() else ring.to_sympy(determinant // common)
+        found.append((bottom, split(side_entry), tuple(ring.to_sympy(e) for e in columns)))
+    return Cramer(whole, tuple(scale), tuple(found), tuple(split(_primitive(e)) for e in left))
+
+
+Solved = tuple[fmpz_mpoly, list[list[fmpz_mpoly]], list[fmpz_mpoly]]
+
+
+def _jordan(ring: Ring, table: list[list[fmpz_mpoly]], rank: int) -> Solved:
+    """Return the determinant of the block, determinant * (the other columns), and what is left below the block."""
+    previous = ring.one.numerator
+    for p in range(rank):
+        if not _bring_pivot(table, p, rank):
+            raise InexactError("the pivot block must not be singular; its determinant vanishes identically.")
+        bareiss_step(ring, table, p, previous, above=True)
+        for row in table[:p]:
+            row[p] = row[p] * 0
+        previous = table[p][p]
+    return previous, [row[rank:] for row in table[:rank]], [row[-1] for row in table[rank:]]
+
+
+def _expand_minors(ring: Ring, table: list[list[fmpz_mpoly]], rank: int) -> Solved:
+    """Return the same as `_jordan` by expansion along rows, every minor computed once and nothing divided."""
+    known: dict[tuple[int, ...], fmpz_mpoly] = {(): ring.one.numerator}
+
+    def minor(columns: tuple[int, ...]) -> fmpz_mpoly:
+        """Return the minor of the first len(columns) rows."""
+        if columns not in known:
+            row, total = table[len(columns) - 1], ring.zero.numerator
+            for k, j in enumerate(columns):
+                if row[j] != 0:
+                    term = ring.product(row[j], minor(columns[:k] + columns[k + 1 :]))
+                    total = total - term if (len(columns) - 1 - k) % 2 else total + term
+            known[columns] = ring.checked(total)
+        return known[columns]
+
+    block = tuple(range(rank))
+    width = len(table[0]) if table else rank
+    solved = []
+    for p in range(rank):
+        rest = block[:p] + block[p + 1 :]
+        sign = -1 if (rank - 1 - p) % 2 else 1
+        solved.append([minor((*rest, j)) * sign for j in range(rank, width)])
+    left = []
+    for row in table[rank:]:  # the bordered minor, expanded along its last row
+        total = ring.product(row[-1], minor(block))
+        for p in range(rank):
+            total = total - ring.product(row[p], solved[p][-1])
+        left.append(total)
+    if rank and minor(block) == 0:
+        raise InexactError("the pivot block must not be singular; its determinant vanishes identically.")
+    return minor(block), solved, left
+
+
+def _common_factor(determinant: fmpz_mpoly, entries: Sequence[fmpz_mpoly]) -> fmpz_mpoly:
+    """Return the common factor, of the sign that makes the determinant over it lead with a positive coefficient."""
+    common = determinant
+    for e in sorted(entries, key=len):
+        if common.is_one():
+            break
+        common = common.gcd(e) if e != 0 else common
+    return -common if (determinant // common).leading_coefficient() < 0 else common
+
+
+def _primitive(polynomial: fmpz_mpoly) -> fmpz_mpoly:
+    return polynomial if polynomial == 0 else polynomial.primitive()[1]
+
+
+@dataclass(frozen=True)
+class _Splitter:
+    """Takes a polynomial linear in the last `count` symbols apart into their coefficients."""
+
+    ring: Ring
+    first: int
+    count: int
+
+    def __call__(self, polynomial: fmpz_mpoly) -> tuple[sympy.Expr, ...]:
+        parts: list[dict[tuple[int, ...], int]] = [{} for _ in range(self.count)]
+        for monomial, coefficient in polynomial.to_dict().items():
+            exponents = list(map(int, monomial))
+            k = exponents.index(1, self.first)
+            exponents[k] = 0
+            parts[k - self.first][tuple(exponents)] = coefficient
+        return tuple(self.ring.terms_to_sympy(part) for part in parts)

@@ -62,10 +62,15 @@ class SparseForm:
             if (places[1:] > places[:-1]).all():
                 keep = doubles != 0
                 return cls(shape, places[keep], doubles[keep])
-            values = [_rational(v) for v in doubles.tolist()]
+            rationals = _rationals(doubles)
         else:
-            values = [_rational(values[k]) for k in order.tolist()]
-        return cls(shape, *_added(places, values))
+            rationals = _converted([values[k] for k in order.tolist()])
+        if (places[1:] > places[:-1]).all():
+            kept = [k for k, value in enumerate(rationals) if value]
+            if len(kept) < len(rationals):
+                places, rationals = places[kept], [rationals[k] for k in kept]
+            return cls(shape, places, None, rationals)
+        return cls(shape, *_added(places, rationals))
 
     @property
     def rows(self) -> Index:
@@ -82,7 +87,7 @@ class SparseForm:
         """The entries as FLINT holds them."""
         if self.rationals is not None:
             return self.rationals
-        return [] if self.doubles is None else [_rational(v) for v in self.doubles.tolist()]
+        return [] if self.doubles is None else _rationals(self.doubles)
 
     @property
     def is_signed_selection(self) -> bool:
@@ -209,6 +214,25 @@ def _added(places: Index, values: list[fmpq]) -> tuple[Index, None, list[fmpq]]:
             sums.append(value)
     nonzero = [k for k, value in enumerate(sums) if value != 0]
     return np.array([kept[k] for k in nonzero], dtype=np.int64), None, [sums[k] for k in nonzero]
+
+
+def _rationals(doubles: NDArray[np.float64]) -> list[fmpq]:
+    """Return doubles as rationals; equal ones, of which a convolution has many, are converted once."""
+    distinct, place = np.unique(doubles, return_inverse=True)
+    converted = [fmpq(*value.as_integer_ratio()) for value in distinct.tolist()]
+    return [converted[k] for k in place.ravel().tolist()]
+
+
+def _converted(values: Sequence[Any]) -> list[fmpq]:
+    """Return numbers as rationals; one object that stands in many places is converted once."""
+    known: dict[int, fmpq] = {}
+    result = []
+    for value in values:
+        found = known.get(id(value))
+        if found is None:
+            found = known[id(value)] = _rational(value)
+        result.append(found)
+    return result
 
 
 def _rational(value: Any) -> fmpq:

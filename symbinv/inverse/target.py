@@ -14,8 +14,6 @@ from symbinv.inverse.verdict import Empty
 from symbinv.network.network import Network
 from symbinv.notation import symbols
 
-ROUNDING = Fraction(1, 2**52)
-
 
 @dataclass(frozen=True)
 class Target:
@@ -59,11 +57,11 @@ def to_target(network: Network, target: Any, policy: Policy = "exact") -> Target
     values = [to_fraction(e, policy) for e in entries]
     activation = network.layers[-1].activation
     notes: tuple[str, ...] = ()
-    if activation.has_shift:
-        has_floats = any(isinstance(e, float | np.floating | sympy.Float) for e in entries)
-        values, notes = _to_simplex(values, has_floats)
+    has_floats = any(isinstance(e, float | np.floating | sympy.Float) for e in entries)
+    if activation.joint is not None:
+        values, notes = activation.joint.normalize(values, has_floats)
     exact = tuple(to_rational(v) for v in values)
-    return Target(exact, notes, _outside_image(network, values))
+    return Target(exact, notes, _outside_image(network, values, has_floats))
 
 
 def _entries(target: Any) -> list[Any]:
@@ -82,16 +80,7 @@ def _exact_expression(entry: Any, policy: Policy) -> sympy.Expr:
     return to_rational(to_fraction(entry, policy))
 
 
-def _to_simplex(values: list[Fraction], has_floats: bool) -> tuple[list[Fraction], tuple[str, ...]]:
-    total = sum(values, Fraction(0))
-    if total == 1 or not has_floats or abs(total - 1) > len(values) * ROUNDING:
-        return values, ()
-    sign, off = ("+" if total > 1 else "-"), float(abs(total - 1))
-    note = f"The target's floats sum to 1 {sign} {off:.2g}; rescaled to sum to 1."
-    return [v / total for v in values], (note,)
-
-
-def _outside_image(network: Network, values: Sequence[Fraction]) -> Empty | None:
+def _outside_image(network: Network, values: Sequence[Fraction], has_floats: bool) -> Empty | None:
     activation, depth = network.layers[-1].activation, network.depth
     for i, v in enumerate(values, start=1):
         if not activation.image.contains(v):
@@ -102,14 +91,10 @@ def _outside_image(network: Network, values: Sequence[Fraction]) -> Empty | None
                 layer=depth,
                 nearest=0.0 if touches else _distance(activation.image, v),
             )
-    total = sum(values, Fraction(0))
-    if activation.has_shift and total != 1:
-        return Empty(
-            f"The outputs of {activation.name} sum to 1, but the target sums to {_short(total)}.",
-            "exact",
-            layer=depth,
-            nearest=float(abs(total - 1)) / len(values),
-        )
+    missed = None if activation.joint is None else activation.joint.off(values, has_floats)
+    if missed is not None:
+        gap, sentence = missed
+        return Empty(sentence, "exact", layer=depth, nearest=gap)
     return None
 
 

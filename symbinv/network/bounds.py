@@ -6,7 +6,7 @@ from fractions import Fraction
 from symbinv.exact.ball import ball, lower_bound, precision, upper_bound
 from symbinv.exact.interval import REAL_LINE, Interval
 from symbinv.exact.matrix import ExactMatrix
-from symbinv.network.activation import Activation
+from symbinv.network.activation import Activation, Piece
 from symbinv.network.network import Layer
 
 BITS = 80
@@ -39,14 +39,35 @@ def affine_intervals(weights: ExactMatrix, bias: ExactMatrix, inputs: Sequence[I
 
 
 def activation_interval(activation: Activation, z: Interval) -> Interval:
-    """Return an interval that contains f(z) for z in an interval; the whole image where f is not monotone."""
-    image = activation.image
-    monotone = not activation.has_shift and (
-        activation.inverse is not None
-        or (activation.pieces is not None and all(piece.slope >= 0 for piece in activation.pieces))
-    )
-    if not monotone or activation.is_identity:
-        return z if activation.is_identity else image
+    """Return an interval that contains f(z) for z in an interval.
+
+    A monotone f is bounded by its ends; one that falls and rises branch by branch; pieces each by their ends. The whole
+    image is returned where nothing else is known (softmax).
+    """
+    if activation.is_identity:
+        return z
+    if activation.is_monotone:
+        return _monotone_interval(activation, z, activation.image, True)
+    if activation.joint is not None:
+        return activation.image
+    if activation.branches is not None:
+        parts = [(b.z, b.image, b.increasing) for b in activation.branches]
+    elif activation.pieces is not None:
+        parts = [(Interval.closed(p.lower, p.upper), _line_image(p), p.slope >= 0) for p in activation.pieces]
+    else:
+        return activation.image
+    met = [
+        _monotone_interval(activation, inner, image, rising)
+        for range_, image, rising in parts
+        if (inner := _intersection(z, range_)) is not None
+    ]
+    return _hull(met) if met else activation.image
+
+
+def _monotone_interval(activation: Activation, z: Interval, image: Interval, rising: bool) -> Interval:
+    """Bound f over an interval on which it is monotone, with the given image there."""
+    if not rising:
+        z = Interval(z.upper, z.lower, z.open_upper, z.open_lower)  # ends in the order of their values
     with precision(BITS):
         lower = None if z.lower is None else lower_bound(activation.ball(ball(z.lower)))
         upper = None if z.upper is None else upper_bound(activation.ball(ball(z.upper)))
@@ -59,6 +80,29 @@ def activation_interval(activation: Activation, z: Interval) -> Interval:
         image.open_lower if keep_lower else False,
         image.open_upper if keep_upper else False,
     )
+
+
+def _line_image(piece: Piece) -> Interval:
+    """Return the values of a piece; its ends are attained."""
+    ends = [None if e is None else piece.slope * e + piece.intercept for e in (piece.lower, piece.upper)]
+    if piece.is_constant:
+        return Interval.closed(piece.intercept, piece.intercept)
+    return Interval.closed(*(ends if piece.slope > 0 else reversed(ends)))
+
+
+def _intersection(a: Interval, b: Interval) -> Interval | None:
+    """Return the closed interval common to both, or None."""
+    lowers = [e for e in (a.lower, b.lower) if e is not None]
+    uppers = [e for e in (a.upper, b.upper) if e is not None]
+    lower, upper = max(lowers, default=None), min(uppers, default=None)
+    return None if lower is not None and upper is not None and lower > upper else Interval.closed(lower, upper)
+
+
+def _hull(intervals: Sequence[Interval]) -> Interval:
+    """Return the smallest interval that contains all."""
+    lowest = min(intervals, key=lambda i: (i.lower is not None, i.lower or 0, i.open_lower))
+    highest = max(intervals, key=lambda i: (i.upper is None, i.upper or 0, not i.open_upper))
+    return Interval(lowest.lower, highest.upper, lowest.open_lower, highest.open_upper)
 
 
 def forward_intervals(layers: Sequence[Layer], inputs: Sequence[Interval]) -> tuple[Interval, ...]:

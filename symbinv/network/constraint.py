@@ -142,7 +142,7 @@ def project(
     u = chart.to_free(starts) if chart else starts.copy()
     goal = tolerance * (1 + np.abs(constraint.float_offset).max(initial=0.0))
     x = chart.to_box(u) if chart else u
-    value, jacobian = constraint.linearize(x)
+    value, jacobian = (np.array(part) for part in constraint.linearize(x))
     size = _norm(value)
     for _ in range(iterations):
         active = np.flatnonzero(size > goal * 1e-3)

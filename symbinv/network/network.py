@@ -51,8 +51,8 @@ class Layer:
 
     @property
     def is_rational(self) -> bool:
-        """Whether all weights and biases are numbers."""
-        return self.weights.is_rational and self.bias.is_rational
+        """Whether all weights, biases and parameters of the activation are numbers."""
+        return self.weights.is_rational and self.bias.is_rational and self.activation.is_rational
 
 
 @dataclass(frozen=True)

@@ -309,8 +309,9 @@ def _written_out(step: PivotWrittenOut) -> str:
     terms = [Term(False, shown(solved.side, bool(others))), *others]
     left = str(printer.doprint(solved.unknown))
     fitting = fraction_of_terms(terms, shown(solved.pivot, False), TEXT_WIDTH - width(left) - 3)
-    body = fitting or rf"\left({join(terms)}\right) / {shown(solved.pivot, True)}"
-    return f"Written out,\n\\[\n{left} = {body}\n\\]"
+    if fitting is None:
+        return f"Written out,{_align([equation_lines(f'{shown(solved.pivot, True)} {left}', '=', terms)])}"
+    return f"Written out,\n\\[\n{left} = {fitting}\n\\]"
 
 
 def _solved(step: LayerSolved) -> str:

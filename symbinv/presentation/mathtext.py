@@ -18,7 +18,7 @@ from symbinv.notation import latex_symbol
 
 DIGITS = 5
 EXACT_LENGTH = 7  # digits of numerator and denominator together that are still shown exactly
-TEXT_WIDTH = 62.0  # of a line in an article, in average characters of mathematics
+TEXT_WIDTH = 55.0  # of a line in an article, in average characters of mathematics
 MAX_ROWS = 8
 
 
@@ -85,7 +85,7 @@ def width(latex: str) -> float:
     small = sum(len(re.sub(r"[{}_^]", "", part)) for part in re.findall(r"[_^]\{[^{}]*\}", text))
     plain = len(re.sub(r"[{}_^\\]", "", text).replace(" ", ""))
     operators = len(re.findall(r"[-+=<>&]", text))
-    return total + plain - 0.35 * small + 0.8 * operators
+    return total + plain - 0.35 * small + 1.2 * operators
 
 
 def _group(text: str, start: int) -> tuple[str, int]:
@@ -196,8 +196,10 @@ def _columns_that_fit(matrix: ExactMatrix, rows: Sequence[int | None], printer: 
     sample = [i for i in rows if i is not None]
     widths = []
     for j in range(min(matrix.columns, 40)):
-        widths.append(max((width(str(printer.doprint(matrix[i, j]))) for i in sample), default=1) + 1.6)
-    total = 0.0
+        widths.append(max((width(str(printer.doprint(matrix[i, j]))) for i in sample), default=1) + 2.1)
+    if sum(widths) <= room and len(widths) == matrix.columns:
+        return matrix.columns
+    total = 4.0  # the dots, and the last column in the place of one of the first
     for count, w in enumerate(widths):
         total += w
         if total > room:

@@ -1,10 +1,13 @@
 """Results as plain data for machines: what `--json` prints."""
 
+import math
 from typing import Any
 
 import sympy
 
 from symbinv.inverse.invert import Inverse
+from symbinv.inverse.preimage import Preimage
+from symbinv.inverse.specification import Answer
 from symbinv.inverse.verdict import Empty, NonEmpty, Unknown, Verdict
 from symbinv.network.network import Network
 from symbinv.presentation.text import domain_lines, layer_rows, network_rows
@@ -62,6 +65,45 @@ def verdict_record(verdict: Verdict) -> dict[str, Any]:
             }
         case Unknown():
             return {"kind": "unknown", "reason": verdict.reason}
+
+
+def preimage_record(found: Preimage) -> dict[str, Any]:
+    """Return what is known of a piecewise-linear preimage: cells, volume, box, verdict."""
+    bounds = found.bounding_box
+    return {
+        "sizes": list(found.network.sizes),
+        "cells": len(found.cells),
+        "pieces": found.pieces,
+        "dimension": found.dimension,
+        "volume": _real(found.volume),
+        "complete": found.is_complete,
+        "bounding_box": None if bounds is None else [[_real(low), _real(high)] for low, high in bounds],
+        "verdict": verdict_record(found.verdict),
+    }
+
+
+def answer_record(found: Answer) -> dict[str, Any]:
+    """Return the answer to a property: sat with its witness replayed, unsat, or unknown."""
+    return {
+        "status": found.status,
+        "seconds": round(found.seconds, 3),
+        "witness": None if found.witness is None else [str(v) for v in found.witness],
+        "exact_output": None if found.exact_output is None else [_real(v) for v in found.exact_output],
+        "residual": found.residual if found.witness is not None else None,
+        "float32_output": None if found.float32_output is None else list(found.float32_output),
+        "float32_residual": found.float32_residual,
+    }
+
+
+def _real(value: Any) -> float | None:
+    """Return a number as a float; None for what has no finite float."""
+    if value is None:
+        return None
+    try:
+        number = float(value)
+    except (OverflowError, TypeError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 def samples_record(samples: Samples) -> dict[str, Any]:

@@ -8,8 +8,10 @@ import numpy as np
 import sympy
 
 from symbinv.exact.interval import Interval
+from symbinv.exact.matrix import ExactMatrix
 from symbinv.inverse.invert import Inverse
 from symbinv.inverse.layer import LayerInverse
+from symbinv.inverse.preimage import Preimage
 from symbinv.inverse.verdict import Empty, NonEmpty
 from symbinv.network.network import Network
 
@@ -77,15 +79,16 @@ def _row(step: LayerInverse) -> dict[str, Any]:
     return dict(zip(COLUMNS, values, strict=True))
 
 
-def condition_number(weights: Any) -> str:
-    """Return a matrix's condition number to three digits, "-" for symbols and zero matrices."""
+def condition_number(weights: ExactMatrix) -> str:
+    """Return a matrix's condition number to three digits, "inf" below full rank, "-" for symbols and zero."""
     if not weights.is_rational:
         return "-"
     singular = np.linalg.svd(weights.to_numpy(), compute_uv=False)
     if not len(singular) or singular[0] == 0:
         return "-"
-    smallest = singular[-1]
-    return "inf" if smallest == 0 else f"{singular[0] / smallest:.3g}"
+    if singular[-1] <= 1e-12 * singular[0] and weights.rank() < min(weights.shape):
+        return "inf"
+    return "inf" if singular[-1] == 0 else f"{singular[0] / singular[-1]:.3g}"
 
 
 def network_rows(network: Network) -> list[dict[str, Any]]:
@@ -126,6 +129,37 @@ def verdict_text(inverse: Inverse) -> str:
         point = ", ".join(f"{float(v):.6g}" for v in verdict.witness)
         return f"not empty ({verdict.claim}); an input that produces the target: ({point})"
     return f"unknown: {verdict.reason}"
+
+
+def preimage_text(found: Preimage) -> str:
+    """Return cells, volume, bounding box and verdict of a piecewise-linear preimage."""
+    lines = [
+        f"cells: {len(found.cells)} ({found.pieces} affine pieces)",
+        f"dimension: {found.dimension if found.dimension >= 0 else 'empty'}",
+        f"volume: {_size(found.volume)}",
+    ]
+    bounds = found.bounding_box
+    if bounds is not None:
+        lines += [f"  x_{j + 1} in [{_size(low)}, {_size(high)}]" for j, (low, high) in enumerate(bounds)]
+    if not found.is_complete:
+        lines.append("a budget was reached: there may be more cells")
+    verdict = found.verdict
+    if isinstance(verdict, NonEmpty):
+        point = ", ".join(f"{float(v):.6g}" for v in verdict.witness)
+        lines.append(f"verdict: not empty ({verdict.claim}); an input: ({point})")
+    elif isinstance(verdict, Empty):
+        lines.append(f"verdict: empty ({verdict.claim}): {verdict.reason}")
+    else:
+        lines.append(f"verdict: unknown: {verdict.reason}")
+    return "\n".join(lines)
+
+
+def _size(value: Any) -> str:
+    """Return a number exactly where that is short, else rounded with its sign."""
+    text = str(value)
+    if len(text) <= 12 or not text.replace("/", "").replace("-", "").isdigit():
+        return text if len(text) <= 40 else f"≈{float(value):.10g}"
+    return f"≈{float(value):.10g}"
 
 
 def domain_lines(inverse: Inverse) -> list[str]:

@@ -53,7 +53,7 @@ def draw(
         box: (n0, 2) bounds of the inputs; the inverse's own box where left out.
         ranges: {free variable: (low, high)} or a (d, 2) array for the literal methods; by default the image of
             each variable's activation, the box for inputs.
-        per_variable: Values a variable for "grid".
+        per_variable: Values a variable for "grid"; a range without width takes one.
         at: An input on the fiber, for "uniform": the walk keeps to its component.
         base: `gaussian(center, scale)` in place of a box, for "uniform".
         executor: Any `concurrent.futures.Executor` for "uniform"; the points do not depend on it.

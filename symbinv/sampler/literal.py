@@ -4,7 +4,8 @@ On trained networks of several layers nearly every choice leaves the image of an
 report says so. The law of the points depends on which variables are free; it is uniform on no surface.
 """
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,10 +40,10 @@ def draw_literal(
     """Return valid points and the report; see `symbinv.sampler.draw.draw`."""
     inverse = sampler.inverse
     low_high, notes = free_ranges(inverse, ends, ranges)
-    d = len(low_high)
     kept, lost = [], dict.fromkeys(range(-1, inverse.network.depth + 1), 0)
     drawn = 0
-    for unit in _unit_points(method, count, d, per_variable, seed):
+    sides = [1 if low == high else per_variable for low, high in low_high]
+    for unit in _unit_points(method, count, sides, seed):
         free = low_high[:, 0] + (low_high[:, 1] - low_high[:, 0]) * unit
         points, left_at = sampler.trace(free)
         drawn += len(free)
@@ -135,13 +136,14 @@ def _given_ranges(names: tuple[sympy.Symbol, ...], ranges: Any) -> dict[sympy.Sy
     return {s: (float(low), float(high)) for s, (low, high) in zip(names, table, strict=True)}
 
 
-def _unit_points(method: str, count: int, d: int, per_variable: int, seed: int | None) -> Iterator[Array]:
-    """Yield points of the open unit cube, (k, d), in chunks."""
+def _unit_points(method: str, count: int, sides: Sequence[int], seed: int | None) -> Iterator[Array]:
+    """Yield points of the open unit cube, (k, d), in chunks; `sides` are the grid's values a variable."""
+    d = len(sides)
     if d == 0:
         yield np.zeros((1, 0))
         return
     if method == "grid":
-        yield from _grid(d, per_variable)
+        yield from _grid(sides)
         return
     rng = np.random.default_rng(seed)
     if method == "lhs":
@@ -164,15 +166,16 @@ def _unit_points(method: str, count: int, d: int, per_variable: int, seed: int |
             yield np.clip(block, 2.0**-53, 1 - 2.0**-53)
 
 
-def _grid(d: int, per_variable: int) -> Iterator[Array]:
+def _grid(sides: Sequence[int]) -> Iterator[Array]:
+    per_variable, d = max(sides), sum(side > 1 for side in sides)
     if per_variable < 1:
         raise OptionError(f"per_variable must be at least 1, not {per_variable}.")
-    total = per_variable**d
+    total = math.prod(sides)
     if total > GRID_LIMIT:
         raise BudgetError(
             f"a grid may have at most {GRID_LIMIT:,} points, but {per_variable} values for each of {d} free variables "
             f"make {total:,}; lower per_variable or draw by 'sobol'."
         )
     for begin in range(0, total, CHUNK):
-        places = np.unravel_index(np.arange(begin, min(begin + CHUNK, total)), (per_variable,) * d)
-        yield (np.column_stack(places) + 0.5) / per_variable
+        places = np.unravel_index(np.arange(begin, min(begin + CHUNK, total)), tuple(sides))
+        yield (np.column_stack(places) + 0.5) / np.array(sides)

@@ -219,7 +219,7 @@ def load_samples(path: str | Path) -> Samples:
     """
     place = Path(path)
     try:
-        with np.load(place, allow_pickle=False) as data:
+        with np.load(io.BytesIO(place.read_bytes()), allow_pickle=False) as data:
             arrays = {k: data[k] for k in data.files}
         points = np.asarray(arrays["points"], dtype=np.float64)
         report = Report("file", str(arrays["report"]), None, len(points), len(points))

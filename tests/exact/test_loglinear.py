@@ -4,6 +4,7 @@ import mpmath
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from symbinv import ExactMatrix, InexactError
 from symbinv.exact.loglinear import LOG, LogLinear, apply_matrix, combine
 

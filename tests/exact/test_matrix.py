@@ -3,6 +3,7 @@ import pytest
 import sympy
 from hypothesis import given
 from hypothesis import strategies as st
+
 from symbinv import ExactMatrix, InexactError, ShapeError
 
 entries = st.fractions(-9, 9, max_denominator=7)

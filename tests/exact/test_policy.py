@@ -6,6 +6,7 @@ import pytest
 import sympy
 from hypothesis import given
 from hypothesis import strategies as st
+
 from symbinv import InexactError, OptionError, rationalize
 from symbinv.exact.policy import to_fraction
 

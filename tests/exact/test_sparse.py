@@ -42,6 +42,9 @@ def test_a_sparse_matrix_reads_as_the_dense_one(pair):
     assert dense == sparse
     assert sparse.to_sympy() == dense.to_sympy()
     assert (sparse.to_numpy() == dense.to_numpy()).all()
+    rows = np.arange(2.0 * sparse.columns).reshape(2, -1)
+    assert np.allclose(sparse.times_floats(rows), rows @ dense.to_numpy().T)
+    assert np.allclose(sparse.times_floats(rows, absolute=True), dense.times_floats(rows, absolute=True))
     assert sparse.is_zero() == dense.is_zero()
     assert sparse.rank() == dense.rank()
     assert sparse.T.fractions() == [list(column) for column in zip(*table, strict=True)]

@@ -3,10 +3,11 @@
 import mpmath
 import numpy as np
 import pytest
-import symbinv as si
 import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+import symbinv as si
 
 from ..strategies import in_unit_interval, matrices, networks, short
 

@@ -31,7 +31,7 @@ from symbinv.exact.policy import Policy, Rationalize, to_fraction
 from symbinv.network.activation import ACTIVATIONS, Activation, activation
 from symbinv.network.network import Layer, Network
 from symbinv.network.readers import limits, npy
-from symbinv.network.readers.reference import TOLERANCES, compare, evaluate
+from symbinv.network.readers.reference import UNITS, compare, evaluate
 from symbinv.network.readers.source import place, read_bytes, show, write_bytes
 
 _LAYER_KEYS = {"W": ("W", "weights"), "b": ("b", "bias"), "activation": ("activation",)}
@@ -307,7 +307,7 @@ def _reference(content: Mapping[str, Any], inputs: int) -> tuple[NDArray[np.floa
 def _check_reference(network: Network, content: Mapping[str, Any]) -> None:
     pair = _reference(content, network.sizes[0])
     if pair is not None:
-        compare(network, *pair, TOLERANCES[_precision(network)], "the file's own x_star and y_star")
+        compare(network, *pair, _precision(network), "the file's own x_star and y_star")
 
 
 def _precision(network: Network) -> str:
@@ -333,8 +333,8 @@ def _find_slope(
     fitting = []
     for slope in _SLOPES:
         trial = _with_slope(layers, unknown, to_fraction(float(slope), "decimal"))
-        found, size = evaluate(Network(tuple(trial)), pair[0])
-        if found.shape == pair[1].shape and (np.abs(found - pair[1]) <= 1e-12 * np.maximum(size, 1)).all():
+        found, error = evaluate(Network(tuple(trial)), pair[0], UNITS["float64"])
+        if found.shape == pair[1].shape and (np.abs(found - pair[1]) <= error).all():
             fitting.append(float(slope))
     if len(fitting) != 1:
         raise ReadError(f"{asking}, and the file's x_star and y_star fit {len(fitting)} slopes, not one.")

@@ -14,10 +14,10 @@ MAX_BYTES = 1 << 28
 MAX_ENTRIES = 1 << 24
 """The largest number of entries of one stored tensor."""
 
-MAX_WIDTH = 1 << 18
+MAX_WIDTH = 1 << 16
 """The largest number of inputs, or of units of one layer."""
 
-MAX_NONZEROS = 1 << 21
+MAX_NONZEROS = 1 << 20
 """The largest number of non-zero entries of one sparse map (a convolution or a pool)."""
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from symbinv.errors import NotSupportedError, OptionError, ReadError
+from symbinv.exact.matrix import ExactMatrix
 from symbinv.exact.policy import Policy, check_policy
 from symbinv.network.network import Network, to_box
 from symbinv.network.readers import registry
 from symbinv.network.readers.source import place, show
+from symbinv.network.readers.vnnlib import read_box
 
 _PICKLES = (".joblib", ".pkl", ".pickle", ".sav")
 
@@ -103,5 +105,7 @@ def _call(reader: registry.Reader, source: Any, common: dict[str, Any], options:
     return reader(source, **{k: v for k, v in common.items() if k in names}, **options)
 
 
-def _to_box(box: Any, network: Network, policy: Policy) -> Any:
+def _to_box(box: Any, network: Network, policy: Policy) -> ExactMatrix:
+    if isinstance(box, str | PathLike):
+        return to_box(read_box(Path(box)), network.sizes[0])
     return to_box(box, network.sizes[0], policy)

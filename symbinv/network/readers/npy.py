@@ -20,6 +20,7 @@ _HEADER = re.compile(
     rb"\{'descr': ?'([<>|=]?[a-zA-Z]\d{0,6})', ?'fortran_order': ?(True|False), "
     rb"?'shape': ?\(((?:\d+(?:, ?\d+)*,?)?)\),? ?\}\s*"
 )
+_LAST_CHARACTER = 0x10FFFF
 _ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, KeyError, RuntimeError, OverflowError)
 
 
@@ -79,6 +80,10 @@ def decode(content: bytes) -> NDArray[np.generic]:
     count = limits.entries(shape, "the array")
     if len(content) - end != count * dtype.itemsize:
         raise ReadError(f"must have {count * dtype.itemsize} bytes for shape {shape}, not {len(content) - end}.")
+    if dtype.kind == "U":
+        codes = np.frombuffer(content, dtype=dtype.byteorder.replace("=", "<") + "u4", offset=end)
+        if ((codes > _LAST_CHARACTER) | ((codes >= 0xD800) & (codes < 0xE000))).any():
+            raise ReadError("text must be of Unicode characters.")
     array = np.frombuffer(content, dtype=dtype, count=count, offset=end)
     return array.reshape(shape, order="F" if fortran == "True" else "C")
 

@@ -20,9 +20,23 @@ _HERE = "symbinv.network.readers"
 _BY_ENDING: dict[str, str | Reader] = {
     ".json": f"{_HERE}.arrays:read_json",
     ".npz": f"{_HERE}.arrays:read_npz",
+    ".nnet": f"{_HERE}.nnet:read_nnet",
+    ".onnx": f"{_HERE}.onnx:read_onnx",
+    ".pt": f"{_HERE}.torch_state:read_state_dict",
+    ".pth": f"{_HERE}.torch_state:read_state_dict",
+    ".keras": f"{_HERE}.keras:read_keras",
+    ".h5": f"{_HERE}.keras:read_keras",
+    ".hdf5": f"{_HERE}.keras:read_keras",
 }
 
-_BY_CLASS: dict[str, str | Reader] = {}
+_BY_CLASS: dict[str, str | Reader] = {
+    "onnx.ModelProto": f"{_HERE}.onnx:from_model",
+    "sklearn.MLPClassifier": f"{_HERE}.sklearn:read_estimator",
+    "sklearn.MLPRegressor": f"{_HERE}.sklearn:read_estimator",
+    "sklearn.Pipeline": f"{_HERE}.sklearn:read_pipeline",
+    "torch.Sequential": f"{_HERE}.torch:read_sequential",
+    "keras.Sequential": f"{_HERE}.keras:read_sequential",
+}
 
 
 def register_reader(reader: Reader, *, ending: str = "", type_name: str = "") -> None:

@@ -17,7 +17,8 @@ def show(text: object, length: int = 160) -> str:
         >>> show("a\nb\x1b[31m")
         'a\\nb\\x1b[31m'
     """
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in str(text))
+    begin = str(text)[: length + 1]  # a message may quote megabytes of a file
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in begin)
     return shown if len(shown) <= length else shown[: length - 3] + "..."
 
 

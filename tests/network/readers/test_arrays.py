@@ -25,6 +25,7 @@ from symbinv.network.readers import npy
 from symbinv.network.readers.arrays import save
 from symbinv.network.readers.load import load
 from symbinv.network.readers.registry import register_reader, unregister_reader
+from symbinv.network.readers.source import show
 from tests.network.readers.samples import needs_data, trained
 
 LAYER = {"W": [[1, "1/2"]], "b": [0.1], "activation": "relu"}
@@ -262,6 +263,15 @@ BAD_NPY = [
 ]
 
 
+BAD_NPY += [
+    (
+        header(b"{'descr': '<U1', 'fortran_order': False, 'shape': (), }\n") + code.to_bytes(4, "little"),
+        "Unicode characters",
+    )
+    for code in (0x110000, 0xD800, 0xFFFFFFFF)
+]
+
+
 @pytest.mark.parametrize(("content", "message"), BAD_NPY)
 def test_bad_arrays_are_refused_before_anything_is_allocated(content, message):
     with pytest.raises((ReadError, BudgetError)) as caught:
@@ -352,6 +362,10 @@ def test_hostile_names_print_on_one_line(tmp_path):
         load(tmp_path / "a\n\x1b[31mb.json")
     assert "\n" not in str(caught.value)
     assert "\x1b" not in str(caught.value)
+
+
+def test_a_long_text_is_cut_before_it_is_escaped():
+    assert show("\n" * 10**8, 20) == "\\n" * 8 + "\\..."
 
 
 def test_unknown_options_are_named(tmp_path):

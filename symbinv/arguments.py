@@ -1,0 +1,54 @@
+"""Values of command-line options: numbers, pairs, boxes, lists of activations. Text is data, never executed."""
+
+from fractions import Fraction
+from pathlib import Path
+
+from symbinv.errors import OptionError, ReadError, ShapeError
+from symbinv.exact.policy import to_fraction
+
+
+def read_activations(text: str) -> list[str]:
+    """Split at commas outside parentheses."""
+    names, depth = [""], 0
+    for c in text:
+        depth += {"(": 1, ")": -1}.get(c, 0)
+        if c == "," and depth == 0:
+            names.append("")
+        else:
+            names[-1] += c
+    return names
+
+
+def read_numbers(text: str) -> list[Fraction]:
+    """Return numbers between commas, exact as written."""
+    return [to_fraction(part.strip()) for part in text.split(",")]
+
+
+def read_whole(text: str) -> int:
+    """Return a whole number."""
+    try:
+        return int(text)
+    except ValueError as error:
+        raise OptionError(f"a whole number is needed, not {text[:40]!r}.") from error
+
+
+def read_pair(text: str) -> tuple[Fraction, Fraction]:
+    """Return a pair lo,hi."""
+    numbers = read_numbers(text)
+    if len(numbers) != 2:
+        raise ShapeError(f"a pair lo,hi is needed, not {text[:60]!r}.")
+    return numbers[0], numbers[1]
+
+
+def read_box(text: str | None, inputs: int) -> list[tuple[Fraction, Fraction]] | None:
+    """Read lo,hi for all inputs, one pair for each between semicolons, or a file of such lines."""
+    if text is None:
+        return None
+    if not any(c in text for c in ",;"):
+        try:
+            lines = Path(text).read_text(encoding="utf-8").split("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ReadError(f"a box must be lo,hi, pairs between semicolons, or a file; {text!r}: {error}.") from error
+        text = ";".join(line.strip() for line in lines if line.strip())
+    pairs = [read_pair(part) for part in text.split(";")]
+    return pairs * inputs if len(pairs) == 1 else pairs

@@ -1,0 +1,398 @@
+"""Split cells along the kinks of a stage; vertices are exact, shared between cells, and carry doubles.
+
+A batch holds cells that stand before the same stage. Their generators lie in one pool: exact integers, and the
+stage's pre-activations there in doubles with a bound on the error, which are the same for all cells
+because the network is continuous. One matrix product fills them, and new generators on an edge get theirs
+by interpolation. Only where a double lies within its error bound, and for the new generators themselves, are
+integers asked. A round splits every cell of the batch along at most one hyperplane.
+
+Cells are half open: a unit is on the left of a kink where z <= kink and on its right where z > kink. Right sides
+are therefore open constraints, and a cell that a hyperplane only touches gives up the face that lies in it,
+as a cell of lower dimension, unless an open constraint has taken that face away already.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from math import gcd
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symbinv.exact.integer import Row, dot
+from symbinv.inverse.stages import UNIT, Array, Linearization, Stage
+from symbinv.polyhedra.cell import Constraint
+from symbinv.polyhedra.cutting import common_bits, crossed_edges, face_dimension
+
+Signs = NDArray[np.int8]
+ZERO = 3  # the code of an exact zero among the signs 1 (above), 255 (below) and 0 (undecided in doubles)
+
+
+class Piece:
+    """A cell in the making.
+
+    Attributes:
+        ids: Its generators in the pool of its batch.
+        masks: For each, the constraints that are tight on it.
+        open_bits: The constraints that are open.
+        constraints: One per bit.
+        equations: Forms that vanish on it; as many as it lacks dimensions, or more.
+        dimension: Its dimension.
+        map: The affine map up to the batch's stage.
+        node: Its place in the tree of splits.
+    """
+
+    __slots__ = ("constraints", "dimension", "equations", "ids", "map", "masks", "node", "open_bits")
+
+    def __init__(
+        self,
+        ids: list[int],
+        masks: list[int],
+        open_bits: int,
+        constraints: tuple[Constraint, ...],
+        equations: tuple[Row, ...],
+        dimension: int,
+        map_: Linearization,
+        node: int,
+    ) -> None:
+        self.ids, self.masks, self.open_bits = ids, masks, open_bits
+        self.constraints, self.equations, self.dimension = constraints, equations, dimension
+        self.map, self.node = map_, node
+
+
+class Pool:
+    """Generators: exact integers, normalising factors, and rows of doubles with error bounds.
+
+    `values` and `radius` hold activations before a stage at first; `enter` turns them into its
+    pre-activations, and `signs` then says on which side of every kink a generator lies.
+    """
+
+    def __init__(self, exact: list[Row], values: Array, radius: Array) -> None:
+        self.exact = exact
+        self.tail = np.array([1.0 if v[0] else 0.0 for v in exact])
+        self.values, self.radius = values, radius
+        self.signs: Signs = np.zeros((0, 0), dtype=np.int8)
+        self.codes: list[bytes] = []
+        self._count = len(exact)
+
+    def enter(self, stage: Stage) -> None:
+        """Replace activations by the pre-activations of a stage."""
+        with np.errstate(all="ignore"):
+            self.values, self.radius = stage.affine(self.values, self.radius, self.tail)
+        self._count = len(self.exact)
+        self.signs = stage_signs(stage, self.values, self.radius, self.tail)
+        self.codes = [row.tobytes() for row in self.signs]
+
+    def extend(self, stage: Stage, exact: list[Row], parents: Sequence[tuple[int, int, float, float]]) -> None:
+        """Add generators that are combinations of two earlier ones."""
+        table = np.array(parents)
+        first, second = table[:, 0].astype(np.intp), table[:, 1].astype(np.intp)
+        alpha, beta = table[:, 2:3], table[:, 3:4]
+        with np.errstate(all="ignore"):
+            a, b = alpha * self.values[first], beta * self.values[second]
+            values = a + b
+            radius = alpha * self.radius[first] + beta * self.radius[second]
+            radius = radius * 1.0001 + 4 * UNIT * (np.abs(a) + np.abs(b))
+        tail = np.array([1.0 if v[0] else 0.0 for v in exact])
+        signs = stage_signs(stage, values, radius, tail)
+        needed = self._count + len(exact)
+        if needed > len(self.values):
+            room = max(needed, 2 * len(self.values)) - len(self.values)
+            self.values = np.concatenate([self.values, np.empty((room, values.shape[1]))])
+            self.radius = np.concatenate([self.radius, np.empty((room, values.shape[1]))])
+            self.signs = np.concatenate([self.signs, np.empty((room, signs.shape[1]), dtype=np.int8)])
+            self.tail = np.concatenate([self.tail, np.empty(room)])
+        where = slice(self._count, needed)
+        self.values[where], self.radius[where], self.signs[where], self.tail[where] = values, radius, signs, tail
+        self.codes += [row.tobytes() for row in signs]
+        self.exact += exact
+        self._count = needed
+
+    def select(self, ids: Array | NDArray[np.intp]) -> "Pool":
+        """Return a pool of some of the generators, before any stage."""
+        chosen = ids.astype(np.intp)
+        pool = Pool([self.exact[i] for i in chosen.tolist()], self.values[chosen], self.radius[chosen])
+        if self.codes:
+            pool.signs = self.signs[chosen]
+            pool.codes = [self.codes[i] for i in chosen.tolist()]
+        return pool
+
+
+def stage_signs(stage: Stage, values: Array, radius: Array, tail: Array) -> Signs:
+    """Return on which side of every kink generators lie: 1, -1, or 0 where doubles do not tell."""
+    kinks = stage.float_kinks
+    if len(kinks) == 1 and kinks[0] == 0.0:
+        return (values > radius).view(np.int8) - (values < -radius).view(np.int8)
+    moved = values[:, :, None] - tail[:, None, None] * kinks
+    error = (radius[:, :, None] + 4 * UNIT * (np.abs(values)[:, :, None] + np.abs(kinks))) * 1.0001
+    signs = (moved > error).astype(np.int8) - (moved < -error).astype(np.int8)
+    return signs.reshape(len(values), -1)
+
+
+class Batch:
+    """Cells before one stage, with what is decided of each.
+
+    Attributes:
+        decided: (cells, columns): 1 right of the kink, -1 left of it, 0 not decided yet.
+    """
+
+    def __init__(self, stage: Stage, pool: Pool, pieces: list[Piece], decided: Signs | None = None) -> None:
+        self.stage, self.pool, self.pieces = stage, pool, pieces
+        if decided is None:
+            pool.enter(stage)
+            decided = np.zeros((len(pieces), stage.columns), dtype=np.int8)
+        self.decided = decided
+        self._edges: dict[tuple[int, int, int], int] = {}
+        self._fixed: dict[tuple[int, int], int] = {}
+
+    def settle(self, rows: Iterable[int] | None = None) -> None:
+        """Decide in doubles what can be decided so, for the given cells (all)."""
+        chosen = range(len(self.pieces)) if rows is None else list(rows)
+        if not len(chosen) or not self.stage.columns:
+            return
+        lists = [self.pieces[i].ids for i in chosen]
+        lengths = np.fromiter(map(len, lists), dtype=np.intp, count=len(lists))
+        flat = np.fromiter(chain.from_iterable(lists), dtype=np.intp, count=int(lengths.sum()))
+        starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+        gathered = self.pool.signs[flat]
+        low = np.minimum.reduceat(gathered, starts, axis=0)
+        high = np.maximum.reduceat(gathered, starts, axis=0)
+        known = (low == 1).view(np.int8) - (high == -1).view(np.int8)
+        part = self.decided[chosen]
+        self.decided[chosen] = np.where(part == 0, known, part)
+
+    def split(self, columns: Sequence[int], record: "Tree") -> list[int]:
+        """Split each cell along one column (-1: leave it), and return which cells are new or changed."""
+        pool, stage, decided = self.pool, self.stage, self.decided
+        exact: list[Row] = []
+        parents: list[tuple[int, int, float, float]] = []
+        born: list[Piece] = []
+        born_from: list[int] = []
+        born_sign: list[int] = []
+        base = len(pool.exact)
+        changed: list[int] = []
+        for index, column in enumerate(columns):
+            if column < 0:
+                continue
+            piece = self.pieces[index]
+            changed.append(index)
+            form: Row | None = None
+            above: list[int] = []
+            below: list[int] = []
+            zero: list[int] = []
+            codes = pool.codes
+            for position, v in enumerate(piece.ids):
+                code = codes[v][column]
+                if code == 0:
+                    code = self._fixed.get((v, column), 0)
+                    if code == 0:
+                        form = form or piece.map.form(stage, column)
+                        value = dot(form, pool.exact[v])
+                        code = self._fixed[v, column] = 1 if value > 0 else 255 if value < 0 else ZERO
+                if code == 1:
+                    above.append(position)
+                elif code == ZERO:
+                    zero.append(position)
+                else:
+                    below.append(position)
+            if not above:
+                decided[index, column] = -1
+                continue
+            if not below:
+                decided[index, column] = 1
+                face = self._touched_face(piece, zero)
+                if face is None:
+                    continue
+                form = form or piece.map.form(stage, column)
+                lower, upper = record.split(piece.node, stage.layer, column)
+                ids, masks = [piece.ids[i] for i in zero], [piece.masks[i] for i in zero]
+                gone = common_bits(masks)
+                part = Piece(
+                    ids,
+                    [m & ~gone for m in masks],
+                    piece.open_bits & ~gone,
+                    piece.constraints,
+                    (*piece.equations, form, *(piece.constraints[b].form for b in bits(gone))),
+                    face,
+                    piece.map,
+                    lower,
+                )
+                bit = 1 << len(piece.constraints)
+                touching = set(zero)
+                piece.masks = [m | bit if i in touching else m for i, m in enumerate(piece.masks)]
+                piece.open_bits |= bit
+                piece.constraints = (*piece.constraints, Constraint(form, True))
+                piece.node = upper
+                born.append(part)
+                born_from.append(index)
+                born_sign.append(-1)
+                continue
+            form = form or piece.map.form(stage, column)
+            bit = 1 << len(piece.constraints)
+            new_ids: list[int] = []
+            new_masks: list[int] = []
+            heights: dict[int, int] = {}
+            for i, j, common in crossed_edges(piece.masks, above, below, piece.dimension):
+                v, w = piece.ids[i], piece.ids[j]
+                key = (v, w, column)
+                found = self._edges.get(key)
+                if found is None:
+                    hv, hw = heights.get(v), heights.get(w)
+                    if hv is None:
+                        hv = heights[v] = dot(form, pool.exact[v])
+                    if hw is None:
+                        hw = heights[w] = -dot(form, pool.exact[w])
+                    point, alpha, beta = between(pool.exact[v], pool.exact[w], hv, hw)
+                    found = self._edges[key] = base + len(exact)
+                    exact.append(point)
+                    parents.append((v, w, alpha, beta))
+                new_ids.append(found)
+                new_masks.append(common | bit)
+            new_ids += [piece.ids[i] for i in zero]
+            new_masks += [piece.masks[i] | bit for i in zero]
+            lower, upper = record.split(piece.node, stage.layer, column)
+            left = Piece(
+                [piece.ids[i] for i in below] + new_ids,
+                [piece.masks[i] for i in below] + new_masks,
+                piece.open_bits,
+                (*piece.constraints, Constraint(tuple(-e for e in form), False)),
+                piece.equations,
+                piece.dimension,
+                piece.map,
+                lower,
+            )
+            self.pieces[index] = Piece(
+                [piece.ids[i] for i in above] + new_ids,
+                [piece.masks[i] for i in above] + new_masks,
+                piece.open_bits | bit,
+                (*piece.constraints, Constraint(form, True)),
+                piece.equations,
+                piece.dimension,
+                piece.map,
+                upper,
+            )
+            decided[index, column] = 1
+            born.append(left)
+            born_from.append(index)
+            born_sign.append(-1)
+        if exact:
+            pool.extend(stage, exact, parents)
+        if born:
+            first = len(self.pieces)
+            self.pieces += born
+            rows = decided[born_from]
+            rows[np.arange(len(born)), np.array(columns)[born_from]] = born_sign
+            self.decided = np.concatenate([decided, rows])
+            changed += range(first, len(self.pieces))
+        return changed
+
+    def _touched_face(self, piece: Piece, zero: list[int]) -> int | None:
+        """Return the dimension of the face that a hyperplane touches; None where no point of it is in the cell."""
+        pool = self.pool
+        if not any(pool.exact[piece.ids[i]][0] for i in zero):
+            return None
+        if common_bits([piece.masks[i] for i in zero]) & piece.open_bits:
+            return None
+        return face_dimension([pool.exact[piece.ids[i]] for i in zero])
+
+    def take(self, indices: Sequence[int]) -> "Batch":
+        """Return a batch of some of the cells, with a pool of their generators only."""
+        pieces = [self.pieces[i] for i in indices]
+        used = used_generators(pieces)
+        return Batch(self.stage, self.pool.select(used), renumber(pieces, used), self.decided[list(indices)])
+
+    def next_batch(self, indices: Sequence[int], above: Stage) -> "Batch":
+        """Return the given cells, all their columns decided, before the next stage."""
+        pieces = [self.pieces[i] for i in indices]
+        used = used_generators(pieces)
+        pool = self.pool.select(used)
+        pool.codes = []
+        with np.errstate(all="ignore"):
+            pool.values, pool.radius = self.stage.activate(pool.values, pool.radius, pool.tail)
+        patterns = self.patterns(indices)
+        known: dict[tuple[int, tuple[int, ...]], Linearization] = {}
+        moved = renumber(pieces, used)
+        for piece, pattern in zip(moved, patterns, strict=True):
+            key = (id(piece.map), pattern)
+            if key not in known:
+                known[key] = Linearization(piece.map, self.stage, pattern)
+            piece.map = known[key]
+        return Batch(above, pool, moved)
+
+    def patterns(self, indices: Sequence[int]) -> list[tuple[int, ...]]:
+        """Return the index of the piece of every unit, for cells whose columns are all decided."""
+        kinks = len(self.stage.kinks)
+        right = (self.decided[list(indices)] > 0).reshape(len(indices), self.stage.units, kinks)
+        return [tuple(row) for row in right.sum(axis=2).tolist()]
+
+
+class Tree:
+    """The tree of splits, node by node, where a certificate is wanted; else only numbers of nodes."""
+
+    def __init__(self, keep: bool) -> None:
+        self.splits: dict[int, tuple[int, int, int, int]] | None = {} if keep else None
+        self.leaves: dict[int, object] = {}
+        self.count = 1
+
+    def split(self, node: int, layer: int, column: int) -> tuple[int, int]:
+        """Record a split and return the numbers of the left and the right child."""
+        lower, upper = self.count, self.count + 1
+        self.count += 2
+        if self.splits is not None:
+            self.splits[node] = (layer, column, lower, upper)
+        return lower, upper
+
+    def close(self, node: int, reason: object) -> None:
+        """Record why a leaf is closed."""
+        if self.splits is not None:
+            self.leaves[node] = reason
+
+
+def between(v: Row, w: Row, hv: int, hw: int) -> tuple[Row, float, float]:
+    """Return hw v + hv w without common factors, and its weights on the normalised v and w."""
+    raw = [a * hw + b * hv for a, b in zip(v, w, strict=True)]
+    common = gcd(*raw)
+    mixed = tuple(raw) if common == 1 else tuple(e // common for e in raw)
+    scale = common * normaliser(mixed)
+    try:
+        alpha, beta = hw * normaliser(v) / scale, hv * normaliser(w) / scale
+    except OverflowError:
+        alpha = beta = float("inf")
+    return mixed, alpha, beta
+
+
+def normaliser(v: Row) -> int:
+    """Return the positive integer by which a generator is divided to become doubles."""
+    return v[0] or max(map(abs, v))
+
+
+def bits(mask: int) -> list[int]:
+    """Return the positions of the bits of a mask."""
+    found = []
+    while mask:
+        low = mask & -mask
+        found.append(low.bit_length() - 1)
+        mask ^= low
+    return found
+
+
+def used_generators(pieces: Sequence[Piece]) -> NDArray[np.intp]:
+    """Return the generators that cells use, in increasing order."""
+    return np.unique(np.fromiter(chain.from_iterable(p.ids for p in pieces), dtype=np.intp))
+
+
+def renumber(pieces: Sequence[Piece], used: NDArray[np.intp]) -> list[Piece]:
+    """Return cells on the pool that holds the used generators only."""
+    place = {old: new for new, old in enumerate(used.tolist())}
+    return [
+        Piece(
+            [place[i] for i in p.ids],
+            p.masks,
+            p.open_bits,
+            p.constraints,
+            p.equations,
+            p.dimension,
+            p.map,
+            p.node,
+        )
+        for p in pieces
+    ]

@@ -1,0 +1,1 @@
+"""The activations themselves, one entry each, grouped by how they are undone."""

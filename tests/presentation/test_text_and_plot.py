@@ -1,0 +1,70 @@
+import io
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+import symbinv as si
+from symbinv.presentation.plot import figure_bytes, plot_manifold, plot_pairs
+from symbinv.presentation.text import network_rows, to_text
+
+NETWORK = si.Network.from_arrays(
+    [[["0.8", "-0.5", "0.3"], ["-0.4", "0.9", "0.6"]]],
+    [["0.1", "-0.2"]],
+    ["sigmoid"],
+    input_names=["$x$ cost", r"\alpha_{", "<b>"],
+)
+
+
+@pytest.fixture(scope="module")
+def samples():
+    return si.compile_sampler(si.invert(NETWORK, ["0.8", "0.2"])).draw(200, method="random", seed=0)
+
+
+def test_the_table_tells_the_facts_of_every_layer():
+    network = si.Network.from_arrays([np.ones((3, 12)), [[1, 2, 3]]], [[0, 0, 0], [0]], ["sigmoid", "identity"])
+    text = to_text(si.invert(network, ["1/2"]))
+    first, second = text.splitlines()[1:3]
+    assert first.split() == ["1", "3x12", "1", "x_1", "x_2..x_12", "2", "sigmoid", "inf", "11"]
+    assert second.split()[:3] == ["2", "1x3", "1"]
+    assert "a^{(1)}_1..a^{(1)}_3 in (0, 1)" in text
+
+
+def test_long_numbers_are_rounded_with_their_sign():
+    network = si.Network.from_arrays([[[0.1, 0.7]]], [[0.3]], ["sigmoid"])
+    assert "≈" in to_text(si.invert(network, [0.123456789]))
+
+
+def test_inspect_needs_no_target():
+    assert network_rows(NETWORK)[0]["rank"] == 2
+
+
+@pytest.mark.parametrize("inputs", [None, (0, 1), (0, 1, 2)])
+def test_the_manifold_is_drawn_where_the_points_are(samples, inputs):
+    figure = plot_manifold(samples, inputs)
+    offsets = figure.axes[0].collections[0]
+    assert len(offsets.get_offsets()) == len(samples)
+    picture = imread(io.BytesIO(figure_bytes(figure)))
+    assert picture.std() > 0.02
+
+
+def test_pairs_show_every_input_against_every_other(samples):
+    figure = plot_pairs(samples)
+    assert len([a for a in figure.axes if a.get_visible()]) == 6
+    assert figure_bytes(figure, ".svg").startswith(b"<?xml")
+
+
+def test_pictures_are_the_same_from_run_to_run(samples):
+    assert figure_bytes(plot_manifold(samples)) == figure_bytes(plot_manifold(samples))
+
+
+def test_bad_choices_are_named(samples):
+    with pytest.raises(si.ShapeError, match="between 0 and 2"):
+        plot_manifold(samples, (0, 7))
+    with pytest.raises(si.OptionError, match="two or three inputs"):
+        plot_manifold(samples, (0,))
+    with pytest.raises(si.OptionError, match=r"\.png, \.pdf or \.svg"):
+        figure_bytes(plot_manifold(samples), ".gif")
+    nothing = si.compile_sampler(si.invert(NETWORK, [1, 0])).draw(10, method="random")
+    with pytest.raises(si.OptionError, match="at least one point"):
+        plot_manifold(nothing)

@@ -1,0 +1,157 @@
+"""The command line as a person meets it: exit status, one line for misuse, files whole or absent."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+PAPER = {
+    "layers": [{"W": [["0.8", "-0.5", "0.3"], ["-0.4", "0.9", "0.6"]], "b": ["0.1", "-0.2"], "activation": "sigmoid"}]
+}
+
+
+@pytest.fixture
+def net(tmp_path):
+    path = tmp_path / "paper.json"
+    path.write_text(json.dumps(PAPER))
+    return path
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """Run the command line in this process; return (status, stdout, stderr)."""
+    from symbinv.cli import main
+
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["symbinv", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        return ended.value.code, out, err
+
+    return call
+
+
+def test_the_demo_writes_its_files(run, tmp_path):
+    status, out, _ = run("demo", "--out", "d")
+    assert status == 0
+    for name in ("paper", "iris"):
+        for suffix in (".tex", ".npz", ".csv", ".png", "-pairs.png"):
+            assert (tmp_path / "d" / f"{name}{suffix}").stat().st_size > 500
+    assert "layer  shape  rank" in out
+    assert "not empty (exact)" in out
+    assert "not empty (certified)" in out
+
+
+def test_inspect_prints_the_layers(run, net):
+    status, out, _ = run("inspect", net)
+    assert (status, "sizes 3 -> 2" in out, "sigmoid" in out) == (0, True, True)
+    status, out, _ = run("inspect", net, "--json")
+    assert json.loads(out)["sizes"] == [3, 2]
+
+
+def test_derive_writes_latex_and_says_what_it_found(run, net, tmp_path):
+    status, out, _ = run("derive", net, "--target=0.8,1/5", "--out", "paper.tex")
+    assert status == 0
+    assert "target: (4/5, 1/5)" in out
+    assert (tmp_path / "paper.tex").read_text().startswith(r"\documentclass")
+    status, out, _ = run("derive", "--sizes", "4,3,2", "--activation", "tanh,sigmoid", "--json")
+    assert status == 0
+    assert json.loads(out)["free_variables"] == ["a^{(1)}_3", "x_4"]
+
+
+def test_an_empty_answer_ends_with_status_one(run, net):
+    status, out, _ = run("derive", net, "--target=1,0.5")
+    assert status == 1
+    assert "empty (exact)" in out
+    assert run("sample", net, "--target=1,0.5", "--method", "random")[0] == 1
+
+
+def test_sample_and_plot(run, net, tmp_path):
+    status, out, _ = run("sample", net, "--target=0.8,0.2", "--method", "sobol", "--count", 64, "--out", "p.npz")
+    assert status == 0
+    assert "drawn 64, valid 64" in out
+    assert run("plot", "p.npz", "--out", "p.png", "--inputs", "1,3")[0] == 0
+    assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
+    status, out, _ = run("sample", net, "--target=-1,0.2", "--method", "random", "--json")
+    assert status == 1
+    status, out, _ = run(
+        "plot", net, "--target=0.8,0.2", "--box=-3,3", "--pairs", "--count", 300, "--out", "q.svg", "--json"
+    )
+    assert json.loads(out)["valid"] > 0
+
+
+def test_a_folder_takes_blocks_and_a_second_run_finishes_at_once(run, net, tmp_path):
+    arguments = ("sample", net, "--target=0.8,0.2", "--box=-3,3", "--count", 500, "--out", "blocks")
+    status, out, _ = run(*arguments)
+    assert status == 0
+    assert "wrote 500 points" in out
+    before = {p.name: p.read_bytes() for p in (tmp_path / "blocks").glob("block-*")}
+    assert run(*arguments)[0] == 0
+    assert before == {p.name: p.read_bytes() for p in (tmp_path / "blocks").glob("block-*")}
+
+
+def test_preimage_writes_a_certificate_that_verify_accepts(run, tmp_path):
+    relu = {"layers": [{"W": [[1], [-1]], "b": [0, 0], "activation": "relu"}, {"W": [[1, 1]], "b": [0]}]}
+    relu["layers"][1]["activation"] = "identity"
+    (tmp_path / "abs.json").write_text(json.dumps(relu))
+    status, out, _ = run("preimage", "abs.json", "--target", "y_0 <= 1", "--box=-2,2", "--out", "proof.json")
+    assert status == 0
+    assert "volume: 2" in out
+    assert run("verify", "proof.json")[0] == 0
+    proof = (tmp_path / "proof.json").read_text()
+    (tmp_path / "proof.json").write_text(proof.replace("-2", "-3"))
+    assert run("verify", "proof.json")[0] == 1
+    status, out, _ = run("preimage", "abs.json", "--target=-1", "--box=-2,2", "--json")
+    assert status == 1
+    assert json.loads(out)["verdict"]["kind"] == "empty"
+
+
+@pytest.mark.parametrize("box", ["-3,3", "-3,3;-3,3;-3,3", "box.txt"])
+def test_a_box_is_one_pair_or_a_pair_each_or_a_file(run, net, tmp_path, box):
+    (tmp_path / "box.txt").write_text("-3,3\n-3,3\n-3,3\n")
+    status, out, _ = run("sample", net, "--target=0.8,0.2", f"--box={box}", "--count", 10, "--method", "project")
+    assert status == 0
+    assert "valid 10" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["bogus"], "No such command"),
+        (["inspect"], "Missing argument"),
+        (["inspect", "absent.json"], "absent.json"),
+        (["sample", "NET"], "--target="),
+        (["sample", "NET", "--target=0.8"], "one entry per output"),
+        (["sample", "NET", "--target=0.8,x);import os"], "number must look like"),
+        (["sample", "NET", "--target=nan,0.5"], "number must look like"),
+        (["sample", "NET", "--target=0.8,0.2", "--method", "magic"], "method must be one of"),
+        (["sample", "NET", "--target=0.8,0.2", "--out", "p.xlsx", "--method", "random"], ".npz or .csv"),
+        (["sample", "NET", "--target=0.8,0.2", "--box=1,2,3"], "lo,hi"),
+        (["sample", "NET", "--target=0.8,0.2", "--count", "many"], "--count"),
+        (["derive", "--sizes", "3,0"], "positive integers"),
+        (["derive", "--sizes", "3,2", "--activation", "swoosh"], "activation must be one of"),
+        (["derive", "NET", "--out", "x.doc"], ".tex"),
+        (["derive"], "either a network file or --sizes"),
+        (["plot", "NET"], "paper.json"),
+        (["inspect", "broken.json"], "broken.json"),
+        (["inspect", "short.npz"], "short.npz"),
+    ],
+    ids=lambda v: " ".join(v) if isinstance(v, list) else "",
+)
+def test_misuse_is_one_line_and_status_two(run, net, tmp_path, arguments, words):
+    (tmp_path / "broken.json").write_text('{"layers": [{"W": [[1, 2')
+    (tmp_path / "short.npz").write_bytes(b"PK\x03\x04")
+    status, _, err = run(*(net if a == "NET" else a for a in arguments))
+    assert status == 2
+    assert words in err
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+
+
+def test_the_command_is_installed():
+    done = subprocess.run([sys.executable, "-m", "symbinv.cli", "--help"], capture_output=True, text=True, check=True)
+    assert "derive" in done.stdout
