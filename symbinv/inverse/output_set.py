@@ -279,6 +279,8 @@ def before_activation(target: OutputSet, activation: Activation) -> list[Clause]
     """
     clauses: list[Clause] = []
     if target.point is not None and activation.has_shift:
+        if not _is_softmax(activation):  # sum exp(y_i) = 1 has no rational solution but y = (0) (Lindemann)
+            return [()] if target.point == (0,) else []
         return _softmax_point(target.point)
     for polyhedron in target.polyhedra:
         parts = [_invert_row(half_space, activation) for half_space in _inequalities(polyhedron)]
@@ -299,12 +301,16 @@ def _invert_row(half_space: HalfSpace, activation: Activation) -> list[RealRow] 
     if activation.pieces is not None:
         return [RealRow(half_space.row, LogLinear.rational(half_space.bound), half_space.strict)]
     if activation.has_shift:
-        return _invert_softmax_row(half_space)
+        return _invert_softmax_row(half_space) if _is_softmax(activation) else _invert_shifted_row(half_space)
     support = [i for i, e in enumerate(half_space.row) if e]
     if not support:
         return [] if half_space.contains([Fraction(0)] * len(half_space.row)) else None
     if len(support) == 1:
         return _invert_threshold(half_space, support[0], activation)
+    if activation.inverse is None:
+        raise NotSupportedError(
+            f"a target behind {activation.name}, which is not one-to-one, does not bound its pre-activations linearly."
+        )
     if half_space.bound == 0 and len(support) == 2 and sum(half_space.row) == 0:
         return [RealRow(half_space.row, LogLinear.rational(0), half_space.strict)]
     raise NotSupportedError(
@@ -328,6 +334,21 @@ def _invert_threshold(half_space: HalfSpace, index: int, activation: Activation)
     if bound is None:
         raise NotSupportedError(f"the inverse of {activation.name} at {level} could not be decided.")
     return [RealRow(_unit(index, len(half_space.row), sign), bound * sign, half_space.strict)]
+
+
+def _is_softmax(activation: Activation) -> bool:
+    """Tell softmax, whose outputs sum to 1, from its logarithm, whose outputs are z less a common shift."""
+    return activation.image.lower is not None
+
+
+def _invert_shifted_row(half_space: HalfSpace) -> list[RealRow] | None:
+    """Carry a row through log_softmax: the common shift drops out where the coefficients sum to 0."""
+    if sum(half_space.row) != 0:
+        raise NotSupportedError(
+            "a target behind log_softmax must compare outputs (coefficients that sum to 0); "
+            "others are not linear in the pre-activations."
+        )
+    return [RealRow(half_space.row, LogLinear.rational(half_space.bound), half_space.strict)]
 
 
 def _invert_softmax_row(half_space: HalfSpace) -> list[RealRow] | None:

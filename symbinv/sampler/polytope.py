@@ -331,7 +331,7 @@ def _whitened(body: Body, shape: Array) -> tuple[Array, Array, Array]:
     """Return the half-spaces and the centre in coordinates w with v = shape w."""
     rows = body.rows @ shape
     length = np.linalg.norm(rows, axis=1)
-    middle: Array = np.linalg.solve(shape, body.center)
+    middle: Array = np.asarray(np.linalg.solve(shape, body.center), dtype=np.float64)
     scaled: Array = rows / length[:, None]
     return scaled, np.asarray(body.right / length), middle
 

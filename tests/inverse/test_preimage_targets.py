@@ -148,3 +148,28 @@ def test_smooth_hidden_layers_are_refused_with_the_way_out():
     network = Network.from_arrays([[[1]], [[1]]], [[0], [0]], ["tanh", "identity"])
     with pytest.raises(NotSupportedError, match=r"layer 1 uses 'tanh'.*`invert`"):
         regions(network)
+
+
+def test_log_softmax_compares_outputs_as_the_identity_does():
+    arrays = [[[1, 0], [0, 1]]], [[0, 0]]
+    logged, plain = (Network.from_arrays(*arrays, [name]) for name in ("log_softmax", "identity"))
+    for text in ("argmax == 0", "y_0 - y_1 >= 1/2"):
+        assert preimage(logged, text, box=UNIT[:2]).volume == preimage(plain, text, box=UNIT[:2]).volume
+    assert preimage(logged, [-1, -1]).cells == ()
+    with pytest.raises(NotSupportedError, match="sum to 0"):
+        preimage(logged, "y_0 >= -1")
+
+
+def test_comparisons_behind_an_activation_that_is_not_one_to_one_are_refused():
+    network = Network.from_arrays([[[1, 0], [0, 1]]], [[0, 0]], ["square"])
+    with pytest.raises(NotSupportedError, match="not one-to-one"):
+        preimage(network, "argmax == 0", box=UNIT[:2])
+
+
+@pytest.mark.parametrize(
+    ("name", "cells"), [("abs", 4), ("hard_tanh", 9), ("relu6", 9), ("hard_sigmoid", 9), ("prelu", 4)]
+)
+def test_every_piecewise_linear_activation_splits_at_its_kinks(name, cells):
+    network = Network.from_arrays([[[1, 2], [2, -1]]], [[0, 1]], [name])
+    found = regions(network, box=[[-9, 9]] * 2)
+    assert len(found.cells) == cells and found.volume == 18**2

@@ -1,0 +1,150 @@
+"""How far errors grow on the way back: what double precision can promise of the backward pass, layer by layer.
+
+An error e in the activations of a layer becomes e / f'(z) in z, then grows by the inverse of the layer's pivot block.
+Both factors are read off at the points themselves: 1 / f' is large near saturation, where a holds few digits of z.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symbinv.errors import OptionError
+from symbinv.sampler.compile import Sampler, undo_numerically
+from symbinv.sampler.samples import Samples
+
+Array = NDArray[np.float64]
+ROUNDING = 2.0**-53
+
+
+@dataclass(frozen=True, eq=False)
+class LayerAmplification:
+    """One layer of the way back.
+
+    Attributes:
+        layer: From 1.
+        condition: Condition number (2-norm) of the map from right side and free variables to the pivot variables.
+        saturation: The smallest distance of an activation of this layer from the ends of its image; inf for none.
+        growth: Largest factor by which errors of this layer's outputs reach its inputs, over the points.
+        direction: The right side (unit length, one entry per row) whose error grows most.
+    """
+
+    layer: int
+    condition: float
+    saturation: float
+    growth: float
+    direction: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Amplification:
+    """The report on a set of points.
+
+    Attributes:
+        layers: Last layer first.
+        predicted: Bound, to first order, on the error of each input from rounding of the free variables, (k,).
+        achieved: Distance between each point and its free variables taken backward, (k,); NaN where a value left.
+    """
+
+    layers: tuple[LayerAmplification, ...]
+    predicted: Array
+    achieved: Array
+
+    def to_text(self) -> str:
+        """Return the report as lines of text."""
+        lines = [
+            f"layer {a.layer}: condition {a.condition:.2g}, nearest to saturation {a.saturation:.2g}, errors grow by "
+            f"up to {a.growth:.2g}"
+            for a in self.layers
+        ]
+        whole = self.achieved[np.isfinite(self.achieved)]
+        middle = f"{np.median(whole):.1e}" if len(whole) else "unknown"
+        lines.append(
+            f"error of the inputs: predicted at most {np.max(self.predicted, initial=0.0):.1e} (median "
+            f"{np.median(self.predicted):.1e}), achieved {middle} in the median"
+        )
+        return "\n".join(lines)
+
+
+def error_amplification(sampler: Sampler, samples: Samples) -> Amplification:
+    """Return how errors grow when the samples' free variables are taken backward.
+
+    Args:
+        sampler: From which the samples come.
+        samples: At least one point.
+
+    Raises:
+        OptionError: For samples without points.
+
+    Example:
+        >>> from symbinv.inverse.invert import invert
+        >>> from symbinv.network.network import Network
+        >>> from symbinv.sampler.compile import compile_sampler
+        >>> network = Network.from_arrays([[[1, 2, -1]]], [[0]], ["sigmoid"], box=[[-1, 1]] * 3)
+        >>> sampler = compile_sampler(invert(network, ["0.5"]))
+        >>> report = error_amplification(sampler, sampler.draw(50, seed=0))
+        >>> len(report.layers), bool(report.achieved.max() < 1e-12)
+        (1, True)
+    """
+    if not len(samples):
+        raise OptionError("error_amplification needs at least one point; these samples hold none.")
+    points = samples.points.astype(np.float64)
+    a, outputs = points, []
+    for layer in sampler.network.layers:
+        a = layer.activation.numeric(a @ layer.float_weights.T + layer.float_bias)
+        outputs.append(a)
+    error = np.zeros((len(points), sampler.network.sizes[-1]))
+    found = []
+    with np.errstate(all="ignore"):
+        for kernel in sampler.kernels:
+            step = kernel.step
+            rows, d = len(step.rows), len(step.reduction.free)
+            values = outputs[step.index - 1]
+            last = kernel is sampler.kernels[0]
+            if not last:  # the target itself is exact, and its right side rounded once
+                error = _through(sampler, step.index, values, error)
+            right = error[:, list(step.rows)] if rows else np.zeros((len(points), 0))
+            own = ROUNDING * np.abs(undo_numerically(step, values.T).T)
+            right = right + np.where(np.isfinite(own), own, 0.0)
+            block = np.abs(kernel.matrix[: len(step.columns)])
+            inputs = points if step.index == 1 else outputs[step.index - 2]
+            free = ROUNDING * np.abs(inputs)[:, [step.columns[j] for j in step.reduction.free if j < len(step.columns)]]
+            free = np.pad(free, ((0, 0), (0, d - free.shape[1])), constant_values=ROUNDING)
+            below = right @ block[:, :rows].T + free @ block[:, rows : rows + d].T
+            whole = np.zeros((len(points), step.weights.columns))
+            whole[:, list(step.columns)] = below + ROUNDING * np.abs(inputs)[:, list(step.columns)]
+            pivots = kernel.matrix[list(step.reduction.pivots)]
+            _, s, vt = np.linalg.svd(pivots[:, :rows]) if rows and len(pivots) else (0, np.ones(1), np.zeros((1, rows)))
+            before = np.maximum(error.max(axis=1, initial=0.0), ROUNDING)
+            found.append(
+                LayerAmplification(
+                    step.index,
+                    float(s[0] / s[-1]) if s[-1] > 0 else float("inf"),
+                    _distance_from_ends(sampler, step.index, values),
+                    float(np.max(whole.max(axis=1, initial=0.0) / before, initial=0.0)),
+                    vt[0],
+                )
+            )
+            error = whole
+        achieved = np.abs(sampler.backward(samples.free) - points).max(axis=1)
+    return Amplification(tuple(found), error.max(axis=1, initial=0.0), achieved)
+
+
+def _through(sampler: Sampler, index: int, values: Array, error: Array) -> Array:
+    """Return the error of z from that of a: divided by the slope there, at most by the span of the doubles."""
+    layer = sampler.network.layers[index - 1]
+    if layer.activation.inverse is None or layer.activation.has_shift:
+        return error
+    z = layer.activation.inverse.numeric(values)
+    slope = np.abs(layer.activation.derivative(z, values))
+    return np.asarray((error + ROUNDING * np.abs(values)) / np.maximum(slope, ROUNDING**2))
+
+
+def _distance_from_ends(sampler: Sampler, index: int, values: Array) -> float:
+    image = sampler.network.layers[index - 1].activation.image
+    gaps = [np.inf]
+    if image.lower is not None:
+        gaps.append(float((values - float(image.lower)).min()))
+    if image.upper is not None:
+        gaps.append(float((float(image.upper) - values).min()))
+    return min(gaps)

@@ -1,0 +1,35 @@
+"""The report on error amplification: predictions that hold, and conditions that are those of the matrices."""
+
+import numpy as np
+import pytest
+
+import symbinv as si
+from symbinv.sampler.amplification import error_amplification
+
+from .walk_cases import trained
+
+
+def test_predicted_errors_bound_the_achieved_ones_on_a_trained_network():
+    network, y, box = trained("wine_tanh_13-8-5-3")
+    sampler = si.compile_sampler(si.invert(network, y.tolist(), box=box))
+    samples = sampler.draw(500, method="project", seed=0)
+    report = error_amplification(sampler, samples)
+    seen = np.isfinite(report.achieved)
+    assert seen.mean() > 0.5
+    assert (report.achieved[seen] <= 100 * report.predicted[seen]).mean() > 0.99
+    assert [a.layer for a in report.layers] == [3, 2, 1]
+    assert "nearest to saturation" in report.to_text()
+
+
+def test_an_ill_conditioned_layer_is_named():
+    tiny = 2.0**-30
+    network = si.Network.from_arrays([[[1, 1, 0], [1, 1 + tiny, 0]]], [[0, 0]], ["tanh"], box=[[-1, 1]] * 3)
+    target = network.forward(np.array([0.1, 0.2, 0.3])).tolist()
+    sampler = si.compile_sampler(si.invert(network, target))
+    samples = sampler.draw(10, method="random", seed=0)
+    assert len(samples) == 10 and samples.residual.max() <= 1e-12
+    report = error_amplification(sampler, samples)
+    exact = np.linalg.cond(np.array([[1, 1], [1, 1 + tiny]]))
+    assert report.layers[0].condition == pytest.approx(exact, rel=1e-6)
+    direction = np.abs(report.layers[0].direction)
+    np.testing.assert_allclose(direction, np.full(2, np.sqrt(0.5)), atol=1e-6)
