@@ -103,7 +103,7 @@ def test_preimage_writes_a_certificate_that_verify_accepts(run, tmp_path):
     assert "volume: 2" in out
     assert run("verify", "proof.json")[0] == 0
     proof = json.loads((tmp_path / "proof.json").read_text())
-    proof["target"][0][0][1] = "2"  # y <= 2 holds on more than the cells that stand there
+    proof["nodes"][3] = ["cell", ["3/2"]]  # a point outside its cell
     (tmp_path / "proof.json").write_text(json.dumps(proof))
     assert run("verify", "proof.json")[0] == 1
     status, out, _ = run("preimage", "abs.json", "--target=-1", "--box=-2,2", "--json")

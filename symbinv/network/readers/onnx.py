@@ -44,7 +44,7 @@ def from_model(
     Args:
         model: The model.
         policy: What a stored float stands for.
-        check: Compare with onnxruntime (else onnx's reference evaluator) at a few points.
+        check: Compare with onnxruntime, where it is installed, at a few points.
         folder: Where data outside the model may lie; None: nowhere.
         path: The model's file, for the runtime; None: the model's own bytes are used.
     """

@@ -40,7 +40,7 @@ node, layer or line it cannot read. `network.notes` says what was folded, assume
 |---|---|---|
 | `.json`, `.npz` | – | the project's own files, see `symbinv.network.readers.arrays`; `save` writes JSON |
 | `.nnet` | – | `space="raw"` folds the normalisation rows, `space="normalised"` leaves them out |
-| `.onnx`, `onnx.ModelProto` | `symbinv[onnx]` | a chain of operators, checked against onnxruntime or onnx |
+| `.onnx`, `onnx.ModelProto` | `symbinv[onnx]` | a chain of operators, checked against onnxruntime |
 | `MLPClassifier`, `MLPRegressor`, `Pipeline` | – | StandardScaler, MinMaxScaler, MaxAbsScaler are folded |
 | `.pt`, `.pth` | `symbinv[torch]` | state dicts, opened as weights only, with `activations=` or `model=` |
 | `torch.nn.Sequential` | – | nested; `input_shape=` where it begins with a convolution |
