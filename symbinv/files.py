@@ -2,7 +2,9 @@
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from symbinv.errors import ReadError
 
@@ -13,20 +15,30 @@ def write_whole(place: str | Path, content: bytes | str) -> Path:
     Raises:
         ReadError: Where it cannot be written; an existing file is then unchanged.
     """
-    path = Path(place)
     data = content.encode() if isinstance(content, str) else content
-    temporary = ""
+    return write_with(Path(place), lambda temporary: temporary.write_bytes(data))
+
+
+def write_with(place: Path, write: Callable[[Path], Any]) -> Path:
+    """Let `write` make a temporary file beside `place`, then rename it to `place`.
+
+    Raises:
+        ReadError: Where it cannot be written; an existing file is then unchanged.
+    """
+    temporary: Path | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=".symbinv-", dir=path.parent)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
-        Path(temporary).replace(path)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=place.parent, prefix=".symbinv-", suffix=place.suffix)
+        os.close(handle)
+        temporary = Path(name)
+        write(temporary)
+        with temporary.open("rb") as done:
+            os.fsync(done.fileno())
+        temporary.chmod(place.stat().st_mode & 0o777 if place.exists() else 0o644)
+        temporary.replace(place)
     except (OSError, ValueError) as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        raise ReadError(f"{str(path)!r} cannot be written: {error}.") from error
-    return path
+        raise ReadError(f"{str(place)!r} cannot be written: {error}.") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+    return place

@@ -2,9 +2,6 @@
 
 import csv
 import io
-import os
-import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +11,7 @@ import sympy
 from numpy.typing import NDArray
 
 from symbinv.errors import OptionError, ReadError
+from symbinv.files import write_whole
 
 Array = NDArray[np.float64]
 
@@ -175,40 +173,6 @@ class Samples:
 def _plain_cell(name: str) -> str:
     """Return a name that no spreadsheet takes for a formula."""
     return "'" + name if name[:1] in "=+-@\t\r" else name
-
-
-def write_whole(place: Path, content: bytes) -> Path:
-    """Write a file so that it appears whole or not at all.
-
-    Raises:
-        ReadError: Where the place cannot be written.
-    """
-    return write_with(place, lambda temporary: temporary.write_bytes(content))
-
-
-def write_with(place: Path, write: Callable[[Path], Any]) -> Path:
-    """Let `write` make a temporary file beside `place`, then rename it.
-
-    Raises:
-        ReadError: Where the place cannot be written.
-    """
-    temporary: Path | None = None
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.stem}-", suffix=place.suffix)
-        os.close(handle)
-        temporary = Path(name)
-        write(temporary)
-        with temporary.open("rb") as done:
-            os.fsync(done.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(place)
-    except OSError as error:
-        raise ReadError(f"{place} cannot be written: {error.strerror or error}.") from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-    return place
 
 
 def load_samples(path: str | Path) -> Samples:

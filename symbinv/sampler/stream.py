@@ -24,13 +24,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symbinv.errors import NotSupportedError, OptionError, ReadError
+from symbinv.files import write_with
 from symbinv.inverse.verdict import Empty
 from symbinv.network.network import to_box
 from symbinv.sampler.chart import Gaussian
 from symbinv.sampler.compile import Sampler
 from symbinv.sampler.diagnostics import effective_size, split_r_hat
 from symbinv.sampler.manifold import Leg, Walk, all_inputs, single_blas_thread, walk_leg
-from symbinv.sampler.samples import write_with
 from symbinv.sampler.tuning import Tuning
 from symbinv.sampler.uniform import LAWS, prepare, walkable
 

@@ -28,11 +28,12 @@ from numpy.typing import NDArray
 from symbinv.errors import InexactError, NotSupportedError, OptionError, ReadError, ShapeError
 from symbinv.exact.matrix import ExactMatrix
 from symbinv.exact.policy import Policy, Rationalize, to_fraction
+from symbinv.files import write_whole
 from symbinv.network.activation import ACTIVATIONS, Activation, activation
 from symbinv.network.network import Layer, Network
 from symbinv.network.readers import limits, npy
 from symbinv.network.readers.reference import UNITS, compare, evaluate
-from symbinv.network.readers.source import place, read_bytes, show, write_bytes
+from symbinv.network.readers.source import place, read_bytes, show
 
 _LAYER_KEYS = {"W": ("W", "weights"), "b": ("b", "bias"), "activation": ("activation",)}
 _ARRAY_NAME = re.compile(r"([Wb])([1-9]\d{0,5})")
@@ -94,7 +95,7 @@ def save(network: Network, path: str | Path) -> None:
         }
         for layer in network.layers
     ]
-    write_bytes(Path(path), (json.dumps(content) + "\n").encode())
+    write_whole(path, json.dumps(content) + "\n")
 
 
 def _numbers(matrix: ExactMatrix) -> list[list[float | str]]:

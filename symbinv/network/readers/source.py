@@ -1,7 +1,5 @@
-"""Files as bytes: what is read, within limits; what is written, whole or not at all."""
+"""Files as bytes, read within limits."""
 
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,33 +53,3 @@ def read_bytes(path: Path) -> bytes:
     if not data:
         raise ReadError("the file is empty.")
     return data
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all: a temporary file beside it, fsync, then a rename over it.
-
-    Raises:
-        ReadError: Where the file cannot be written; an existing one is then unchanged.
-    """
-    temporary = ""
-    try:
-        handle, temporary = tempfile.mkstemp(prefix=".symbinv-", dir=path.parent or Path())
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        _copy_mode(path, temporary)
-        Path(temporary).replace(path)
-    except (OSError, ValueError) as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        raise ReadError(f"{show(path)}: cannot be written: {error}.") from error
-
-
-def _copy_mode(path: Path, temporary: str) -> None:
-    if path.exists():
-        Path(temporary).chmod(path.stat().st_mode & 0o777)
-        return
-    mask = os.umask(0)
-    os.umask(mask)
-    Path(temporary).chmod(0o666 & ~mask)

@@ -163,7 +163,7 @@ def test_saving_replaces_whole_or_not_at_all(tmp_path):
     save(network, path)
     assert load(path).sizes == (2, 1)
     with pytest.raises(ReadError, match="cannot be written"):
-        save(network, tmp_path / "no" / "such" / "folder.json")
+        save(network, path / "inside-a-file.json")
     assert sorted(os.listdir(tmp_path)) == ["net.json", "out.json"]
 
 
