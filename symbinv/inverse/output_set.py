@@ -280,7 +280,7 @@ def before_activation(target: OutputSet, activation: Activation) -> list[Clause]
     clauses: list[Clause] = []
     if target.point is not None and activation.has_shift:
         if not _is_softmax(activation):  # sum exp(y_i) = 1 has no rational solution but y = (0) (Lindemann)
-            return [()] if target.point == (0,) else []
+            return [()] if target.point == (Fraction(0),) else []
         return _softmax_point(target.point)
     for polyhedron in target.polyhedra:
         parts = [_invert_row(half_space, activation) for half_space in _inequalities(polyhedron)]
