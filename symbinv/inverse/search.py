@@ -5,6 +5,7 @@ batch whose cells are all decided moves before the next stage, and one that grew
 that memory stays bounded by the depth of the tree. What is found does not depend on the size of batches.
 """
 
+import gc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -92,7 +93,17 @@ class Search:
     def run(self) -> Iterator[list[Found]]:
         """Yield cells as they are found, a list a round (often empty), until nothing is left."""
         while self.stack:
-            yield self._step(self.stack.pop() if self.center is None else self._nearest())
+            yield self._quietly(self.stack.pop() if self.center is None else self._nearest())
+
+    def _quietly(self, batch: Batch) -> list[Found]:
+        """Make a step without cycle collection: it makes many objects that live, and no cycles."""
+        was_enabled = gc.isenabled()
+        gc.disable()
+        try:
+            return self._step(batch)
+        finally:
+            if was_enabled:
+                gc.enable()
 
     def frontier(self) -> float:
         """Return a lower bound on the distance from the center of all that is left."""
