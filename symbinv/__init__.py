@@ -5,6 +5,7 @@ that derivation at NumPy speed.
 """
 
 from symbinv.algebra.cases import CaseTree, reduce_cases
+from symbinv.algebra.closed_form import ClosedForm, closed_form
 from symbinv.algebra.elimination import RowReduction, reduce_rows
 from symbinv.algebra.fiber import AffineFiber, solve_fiber
 from symbinv.algebra.operation import AddMultiple, Scale, Swap
@@ -22,6 +23,7 @@ from symbinv.errors import (
 )
 from symbinv.exact.matrix import ExactMatrix
 from symbinv.exact.policy import rationalize
+from symbinv.inverse.derivatives import differentiate
 from symbinv.inverse.invert import Inverse, invert
 from symbinv.inverse.preimage import Preimage, preimage, regions
 from symbinv.inverse.verdict import Empty, NonEmpty, Unknown
@@ -29,10 +31,12 @@ from symbinv.network.activation import ACTIVATIONS, Activation, activation
 from symbinv.network.network import Layer, Network
 from symbinv.network.readers.arrays import save
 from symbinv.network.readers.load import load
+from symbinv.network.readers.registry import register_reader
 from symbinv.polyhedra.polyhedron import Polyhedron
 from symbinv.presentation.latex import to_latex
 from symbinv.presentation.plot import plot_manifold, plot_pairs
 from symbinv.presentation.text import to_text
+from symbinv.sampler.batched import compile_batched
 from symbinv.sampler.certificate import certify
 from symbinv.sampler.chart import gaussian
 from symbinv.sampler.compile import Sampler, compile_sampler
@@ -47,6 +51,7 @@ __all__ = [
     "AffineFiber",
     "BudgetError",
     "CaseTree",
+    "ClosedForm",
     "Derivation",
     "Empty",
     "ExactMatrix",
@@ -71,8 +76,11 @@ __all__ = [
     "Unknown",
     "activation",
     "certify",
+    "closed_form",
+    "compile_batched",
     "compile_sampler",
     "derive",
+    "differentiate",
     "gaussian",
     "invert",
     "load",
@@ -84,6 +92,7 @@ __all__ = [
     "reduce_cases",
     "reduce_rows",
     "regions",
+    "register_reader",
     "save",
     "solve_fiber",
     "to_latex",
