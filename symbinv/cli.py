@@ -56,6 +56,9 @@ BoxOption = Annotated[
 ]
 AtOption = Annotated[str | None, typer.Option(help="An input whose activation pattern is taken (relu and its kin).")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+FloatsOption = Annotated[
+    bool, typer.Option("--floats", help="Take the target for floats: a softmax target is rescaled to sum to 1.")
+]
 OutOption = Annotated[Path | None, typer.Option(help="The file to write.")]
 SeedOption = Annotated[int, typer.Option(help="Seed of the draw.")]
 PolicyOption = Annotated[str, typer.Option(help="What floats of the network stand for: exact or decimal.")]
@@ -103,6 +106,7 @@ def derive(
     target: TargetOption = None,
     box: BoxOption = None,
     at: AtOption = None,
+    floats: FloatsOption = False,
     out: OutOption = None,
     fragment: Annotated[bool, typer.Option(help="LaTeX for \\input instead of a whole document.")] = False,
     as_json: JsonOption = False,
@@ -110,7 +114,7 @@ def derive(
 ) -> None:
     """Derive the inputs that produce a target: LaTeX to --out, the layer table to the terminal."""
     network = _network(net, sizes, activation, policy)
-    inverse = _invert(network, target, box, at)
+    inverse = _invert(network, target, box, at, floats)
     if out is not None:
         if out.suffix not in (".tex", ".txt"):
             raise OptionError(f"a derivation is written as .tex or .txt, not {out.suffix!r}.")
@@ -131,6 +135,7 @@ def sample(
     target: TargetOption = None,
     box: BoxOption = None,
     at: AtOption = None,
+    floats: FloatsOption = False,
     count: Annotated[int, typer.Option(help="Points to return (uniform, project) or to draw.")] = 10_000,
     method: Annotated[str, typer.Option(help="uniform, project, grid, sobol, lhs or random.")] = "uniform",
     measure: Annotated[str, typer.Option(help="Of uniform: surface, conditional or chart.")] = "surface",
@@ -150,7 +155,7 @@ def sample(
         raise OptionError("give the output with --target=..., one number per output.")
     if out is not None and out.suffix not in (".npz", ".csv", ""):
         raise OptionError(f"samples are written as .npz or .csv, or into a folder, not {out.suffix!r}.")
-    inverse = _invert(load(net, policy=policy), target, box, at)
+    inverse = _invert(load(net, policy=policy), target, box, at, floats)
     if out is not None and not out.suffix:
         _stream(inverse, count, out, measure, seed, as_json)
     parsed = None if ranges is None else [read_pair(part) for part in ranges.split(";")]
@@ -282,6 +287,7 @@ def plot(
     target: TargetOption = None,
     box: BoxOption = None,
     at: AtOption = None,
+    floats: FloatsOption = False,
     count: Annotated[int, typer.Option(help="Points to draw from a network.")] = 5_000,
     method: Annotated[str, typer.Option(help="How to draw from a network.")] = "uniform",
     seed: SeedOption = 0,
@@ -292,7 +298,7 @@ def plot(
         samples: Samples = load_samples(source)
         verdict: Verdict | None = None
     else:
-        inverse = _invert(load(source), target, box, at)
+        inverse = _invert(load(source), target, box, at, floats)
         verdict = inverse.verdict
         with working("sampling"):
             samples = compile_sampler(inverse).draw(count, method=method, seed=seed)
@@ -322,8 +328,9 @@ def _network(net: Path | None, sizes: str | None, activation: str, policy: str) 
     return Network.generic(numbers, names)
 
 
-def _invert(network: Network, target: str | None, box: str | None, at: str | None) -> Inverse:
-    values = None if target is None else read_numbers(target)
+def _invert(network: Network, target: str | None, box: str | None, at: str | None, floats: bool) -> Inverse:
+    exact = None if target is None else read_numbers(target)
+    values = [float(v) for v in exact] if exact is not None and floats else exact
     point = None if at is None else read_numbers(at)
     with working("inverting"):
         return invert(network, values, box=read_box(box, network.sizes[0]), at=point)

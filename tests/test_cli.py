@@ -84,6 +84,17 @@ def test_sample_and_plot(run, net, tmp_path):
     assert json.loads(out)["valid"] > 0
 
 
+def test_a_softmax_target_copied_from_a_print_is_taken_for_floats_on_request(run, tmp_path):
+    layer = {"W": [[1, 2], [0, 1], [1, 0]], "b": [0, 0, 0], "activation": "softmax"}
+    (tmp_path / "soft.json").write_text(json.dumps({"layers": [layer]}))
+    status, out, _ = run("derive", "soft.json", "--target=0.1,0.2,0.7000000000000001")
+    assert status == 1
+    assert "Given as floats, it would be rescaled" in out
+    status, out, _ = run("derive", "soft.json", "--target=0.1,0.2,0.7000000000000001", "--floats")
+    assert status == 0
+    assert "rescaled to sum to 1" in out
+
+
 def test_a_folder_takes_blocks_and_a_second_run_finishes_at_once(run, net, tmp_path):
     arguments = ("sample", net, "--target=0.8,0.2", "--box=-3,3", "--count", 500, "--out", "blocks")
     status, out, _ = run(*arguments)

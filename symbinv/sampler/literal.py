@@ -60,7 +60,7 @@ def draw_literal(
         notes = (
             *notes,
             "No draw was valid: independently drawn free variables leave the ranges of earlier layers. "
-            "method='project' finds points of this preimage.",
+            "method='uniform' walks on this preimage, method='project' finds points of it.",
         )
     report = Report(
         method,

@@ -48,7 +48,13 @@ def _softmax() -> Activation:
         if total == 1:
             return None
         text = str(total) if len(str(total)) <= 20 else f"about {float(total):.17g}"
-        return float(abs(total - 1)) / len(values), f"The outputs of softmax sum to 1, but the target sums to {text}."
+        hint = (
+            " Given as floats, it would be rescaled."
+            if abs(total - 1) <= len(values) * ROUNDING and not has_floats
+            else ""
+        )
+        sentence = f"The outputs of softmax sum to 1, but the target sums to {text}.{hint}"
+        return float(abs(total - 1)) / len(values), sentence
 
     return Activation(
         name="softmax",
