@@ -158,6 +158,7 @@ class Samples:
             "free_names": np.array([str(s) for s in self.free_names]),
             "input_names": np.array(self.input_names),
             "target": np.array(self.target),
+            "method": np.array(self.report.method),
             "report": np.array(self.report.to_text()),
         }
 
@@ -186,7 +187,7 @@ def load_samples(path: str | Path) -> Samples:
         with np.load(io.BytesIO(place.read_bytes()), allow_pickle=False) as data:
             arrays = {k: data[k] for k in data.files}
         points = np.asarray(arrays["points"], dtype=np.float64)
-        report = Report("file", str(arrays["report"]), None, len(points), len(points))
+        report = Report(str(arrays.get("method", "file")), str(arrays["report"]), None, len(points), len(points))
         return Samples(
             points,
             np.asarray(arrays["free"], dtype=np.float64),
