@@ -205,3 +205,11 @@ def interval_relations(expression: sympy.Expr, interval: Interval) -> list[Any]:
 def piece_interval(piece: Piece) -> Interval:
     """Return where z of a unit on a piece may lie: the left end belongs to the piece before."""
     return Interval(piece.lower, piece.upper, True, piece.upper is None)
+
+
+def piece_image(piece: Piece) -> Interval:
+    """Return the activations of a unit on a piece."""
+    ends = [None if z is None else piece.slope * z + piece.intercept for z in (piece.lower, piece.upper)]
+    if piece.slope < 0:
+        return Interval(ends[1], ends[0], ends[1] is None, True)
+    return Interval(ends[0], ends[1], True, ends[1] is None)

@@ -173,7 +173,9 @@ def _decide_level(
     constraint = Constraint(inputs, collapsed.layers[: level - 1], matrix, tuple(right))
     answer = decide(system)
     if isinstance(answer, Certificate):
-        exact = all(r.is_decidable for r in right) and level <= 2
+        # bounds narrower than the image below come from balls, not from rational arithmetic
+        from_image = level == 1 or all(i == collapsed.layers[level - 2].activation.image for i in intervals)
+        exact = all(r.is_decidable for r in right) and from_image
         where = "inside the box" if level == 1 and box is not None else "that the layer below can produce"
         reason = f"No input of layer {index} {where} gives its pre-activations."
         return Reach(level, index, constraint, Empty(reason, "exact" if exact else "certified", answer, index))
