@@ -133,15 +133,14 @@ def decide(system: LinearSystem) -> Point | Certificate | None:
         if lp is None:
             continue
         x, margin, multipliers = lp
-        if margin > 0:
+        if margin > 0 or not everywhere:  # without a margin a point may still lie on closed rows
             point = _complete_point(system, x)
             if point is not None:
                 return point
         certificate = _round_certificate(system, *multipliers)
         if certificate is not None:
             return certificate
-    lp = _solve_margin_lp(system, False)
-    return None if lp is None else _complete_point(system, lp[0])
+    return None
 
 
 def _decide_unique(system: LinearSystem) -> Point | Certificate | None:

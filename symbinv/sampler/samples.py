@@ -165,7 +165,7 @@ class Samples:
     def _table(self) -> str:
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow([*map(_plain_cell, self.input_names), *(str(s) for s in self.free_names), "residual"])
+        writer.writerow([*map(_plain_cell, self.input_names), *(f"free {s}" for s in self.free_names), "residual"])
         table = np.column_stack([self.points, self.free, self.residual])
         writer.writerows([[repr(v) for v in row] for row in table.tolist()])
         return out.getvalue()

@@ -29,7 +29,7 @@ def test_decimal_is_what_python_prints(value):
 def test_rationalize_is_as_near_as_its_denominator_allows(value, bound):
     near = to_fraction(value, rationalize(bound))
     assert near.denominator <= bound
-    assert abs(near - Fraction(value)) <= Fraction(1, 2 * 1) if bound == 1 else Fraction(1, bound)
+    assert abs(near - Fraction(value)) <= Fraction(1, bound + 1)  # Dirichlet
 
 
 def test_float32_means_its_own_value_and_its_own_decimal():
