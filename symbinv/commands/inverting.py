@@ -1,0 +1,32 @@
+"""From the options of a command to the inverse that it works on."""
+
+from pathlib import Path
+
+from symbinv.commands.arguments import read_activations, read_box, read_numbers, read_whole
+from symbinv.commands.output import working
+from symbinv.errors import OptionError
+from symbinv.inverse.invert import Inverse, invert
+from symbinv.network.network import Network
+from symbinv.network.readers.load import load
+
+
+def network_of(net: Path | None, sizes: str | None, activation: str, policy: str) -> Network:
+    """Return the network of a file, or a symbolic one of the given sizes."""
+    if (net is None) == (sizes is None):
+        raise OptionError("give either a network file or --sizes, not both and not neither.")
+    if net is not None:
+        return load(net, policy=policy)
+    numbers = [read_whole(s) for s in str(sizes).split(",")]
+    names = read_activations(activation)
+    if len(names) == 1:
+        names = names * (len(numbers) - 1)
+    return Network.generic(numbers, names)
+
+
+def inverse_of(network: Network, target: str | None, box: str | None, at: str | None, floats: bool) -> Inverse:
+    """Invert a network at a target given as text."""
+    exact = None if target is None else read_numbers(target)
+    values = [float(v) for v in exact] if exact is not None and floats else exact
+    point = None if at is None else read_numbers(at)
+    with working("inverting"):
+        return invert(network, values, box=read_box(box, network.sizes[0]), at=point)

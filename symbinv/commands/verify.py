@@ -1,0 +1,21 @@
+"""The command `symbinv verify`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from symbinv.checker import Refused, check_file
+from symbinv.errors import ReadError
+
+
+def verify(file: Annotated[Path, typer.Argument(metavar="FILE", help="A certificate that `preimage` wrote.")]) -> None:
+    """Check a certificate in pure fractions, without the rest of the library; 1 where it is refused."""
+    try:
+        found = check_file(str(file))
+    except OSError as error:
+        raise ReadError(f"{file}: {error.strerror or error}.") from error
+    except Refused as refusal:
+        typer.echo(f"refused: {refusal}")
+        raise typer.Exit(1) from refusal
+    typer.echo(f"accepted: {found['claim']}")
