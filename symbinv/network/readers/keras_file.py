@@ -5,11 +5,8 @@ and the table of stored arrays are read here first: only layers that have a read
 checked, and a file that points to other files is refused. HDF5 is read in a process of its own first.
 """
 
-import importlib.util
 import io
 import json
-import subprocess
-import sys
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -18,12 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from symbinv.errors import NotSupportedError, ReadError
-from symbinv.network.readers import limits
+from symbinv.network.readers import hdf5_process, limits
 from symbinv.network.readers.source import place, read_bytes, show
 
 _ERRORS = (OSError, ValueError, KeyError, RuntimeError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
-_SECONDS = 1.0
-_BYTES_PER_SECOND = 20e6
 _MEMBERS = ("config.json", "model.weights.h5", "metadata.json")
 
 
@@ -72,37 +67,15 @@ def _check_arrays(data: bytes) -> bytes | None:
     """Check every array of an HDF5 file; return the model's configuration where it is stored there."""
     if not data.startswith(b"\x89HDF\r\n\x1a\n"):
         raise ReadError("must be an HDF5 file, not something else.")
-    found = _probe(data)
+    found = hdf5_process.look(data)
     if "refused" in found:
         raise NotSupportedError(show(found["refused"], 200))
     if "damaged" in found:
         raise ReadError(f"must be an HDF5 file, not damaged: {show(found['damaged'], 160)}")
-    for name, shape in found["arrays"]:
+    for name, shape, _ in found["arrays"]:
         limits.entries(shape, f"the array {show(name, 60)!r}")
     config = found["config"]
     return None if config is None else str(config).encode("utf-8", "replace")
-
-
-def _probe(data: bytes) -> dict[str, Any]:
-    """Let a process of its own read a file, within limits on time and memory; see `hdf5_probe`."""
-    if importlib.util.find_spec("h5py") is None:
-        raise NotSupportedError("the package h5py is needed: pip install symbinv[keras].")
-    script = Path(__file__).with_name("hdf5_probe.py")
-    command = [sys.executable, "-P", str(script)]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as process:
-        try:
-            if process.stdout is None or process.stdout.readline() != b"ready\n":
-                raise NotSupportedError("h5py could not be started in a process of its own.")
-            output, _ = process.communicate(data, timeout=_SECONDS + len(data) / _BYTES_PER_SECOND)
-            answer = json.loads(output)
-        except subprocess.TimeoutExpired as error:
-            raise ReadError("must be an HDF5 file, not damaged: reading it does not end.") from error
-        except (ValueError, OSError) as error:
-            raise ReadError("must be an HDF5 file, not damaged: reading it ends the process.") from error
-        finally:
-            process.kill()
-    return dict(answer)
 
 
 def _parse(text: bytes) -> Mapping[str, Any]:
