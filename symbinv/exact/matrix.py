@@ -15,15 +15,15 @@ reach even with FLINT beneath it (measured by benchmarks/elimination.py).
 
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
-from math import lcm
 from typing import Any, Self
 
 import numpy as np
 import sympy
-from flint import fmpq, fmpq_mat, fmpz, fmpz_mat
+from flint import fmpq_mat, fmpz, fmpz_mat
 from numpy.typing import NDArray
 
 from symbinv.errors import InexactError, ShapeError
+from symbinv.exact.entries import integer_rows, leading_columns, nearest_double, symbolic_entry, to_fmpq
 from symbinv.exact.policy import Policy, check_policy, to_fraction
 from symbinv.exact.sparse import SparseForm
 
@@ -69,13 +69,13 @@ class ExactMatrix:
         if any(len(row) != width for row in table):
             raise ShapeError(f"all rows must have the same length, not {sorted({len(r) for r in table})}.")
         if any(isinstance(e, sympy.Expr) and not e.is_Rational and not e.is_Float for row in table for e in row):
-            entries = [[_symbolic_entry(e, policy) for e in row] for row in table]
+            entries = [[symbolic_entry(e, policy) for e in row] for row in table]
             self._set(
                 (len(table), width),
                 symbolic=sympy.ImmutableDenseMatrix(len(table), width, [e for row in entries for e in row]),
             )
         else:
-            flat = [_fmpq(to_fraction(e, policy)) for row in table for e in row]
+            flat = [to_fmpq(to_fraction(e, policy)) for row in table for e in row]
             self._set((len(table), width), rational=fmpq_mat(len(table), width, flat))
 
     def _take_doubles(self, array: NDArray[Any]) -> None:
@@ -222,7 +222,7 @@ class ExactMatrix:
         if self._rational is None:
             if self._doubles is None:
                 raise InexactError("a matrix of rational numbers is needed, not one with symbols.")
-            flat = [_dyadic(v) for v in self._doubles.ravel().tolist()]
+            flat = [to_fmpq(v) for v in self._doubles.ravel().tolist()]
             self._rational = fmpq_mat(self.rows, self.columns, flat)
         return self._rational
 
@@ -257,8 +257,8 @@ class ExactMatrix:
         if self._doubles is not None:
             return self._doubles
         if self._sparse is not None:
-            return self._sparse.to_numpy(_nearest_double)
-        flat = [_nearest_double(v) for v in self.flint.entries()]
+            return self._sparse.to_numpy()
+        flat = [nearest_double(v) for v in self.flint.entries()]
         return np.array(flat, dtype=np.float64).reshape(self.shape)
 
     def times_floats(self, x: NDArray[np.float64], *, absolute: bool = False) -> NDArray[np.float64]:
@@ -271,12 +271,7 @@ class ExactMatrix:
         if self._sparse is None:
             dense = self.to_numpy()
             return np.asarray(x @ (np.abs(dense) if absolute else dense).T)
-        stored = self._sparse.doubles
-        values = np.array([_nearest_double(v) for v in self._sparse.values]) if stored is None else stored
-        values = np.abs(values) if absolute else values
-        products = x[:, self._sparse.columns] * values
-        rows = self._sparse.rows
-        return np.array([np.bincount(rows, weights=row, minlength=self.rows) for row in products])
+        return self._sparse.times_floats(x, absolute=absolute)
 
     def free_symbols(self) -> frozenset[sympy.Symbol]:
         """Return the symbols that occur in the entries."""
@@ -342,12 +337,7 @@ class ExactMatrix:
         return ExactMatrix(self.to_sympy() + other.to_sympy())
 
     def __sub__(self, other: "ExactMatrix") -> "ExactMatrix":
-        self._same_shape(other)
-        if self._sparse is not None and other._sparse is not None:
-            return ExactMatrix._from_sparse(self._sparse.plus(other._sparse.scaled(_fmpq(Fraction(-1)))))
-        if self.is_rational and other.is_rational:
-            return ExactMatrix.from_flint(self.flint - other.flint)
-        return ExactMatrix(self.to_sympy() - other.to_sympy())
+        return self + -other
 
     def __neg__(self) -> "ExactMatrix":
         return self.scaled(Fraction(-1))
@@ -355,9 +345,9 @@ class ExactMatrix:
     def scaled(self, factor: Fraction) -> "ExactMatrix":
         """Return the matrix times a rational number."""
         if self._sparse is not None:
-            return ExactMatrix._from_sparse(self._sparse.scaled(_fmpq(factor)))
+            return ExactMatrix._from_sparse(self._sparse.scaled(to_fmpq(factor)))
         if self.is_rational:
-            return ExactMatrix.from_flint(self.flint * _fmpq(factor))
+            return ExactMatrix.from_flint(self.flint * to_fmpq(factor))
         return ExactMatrix(self.to_sympy() * sympy.Rational(factor.numerator, factor.denominator))
 
     def _same_shape(self, other: "ExactMatrix") -> None:
@@ -408,20 +398,8 @@ class ExactMatrix:
 
     def rref(self) -> tuple["ExactMatrix", tuple[int, ...]]:
         """Return the reduced row echelon form of a rational matrix and its pivot columns."""
-        reduced, denominator, rank = self._integer_rows().rref()
-        return ExactMatrix.from_quotient(reduced, denominator), _leading_columns(reduced, rank)
-
-    def _integer_rows(self) -> fmpz_mat:
-        """Return the matrix with every row multiplied by its least common denominator."""
-        if self._doubles is not None:
-            table = [[v.as_integer_ratio() for v in row] for row in self._doubles.tolist()]
-        else:
-            table = [[(int(v.p), int(v.q)) for v in row] for row in self.flint.tolist()]
-        flat: list[int] = []
-        for row in table:
-            common = lcm(*(q for _, q in row))
-            flat += [p * (common // q) for p, q in row]
-        return fmpz_mat(self.rows, self.columns, flat)
+        reduced, denominator, rank = integer_rows(self.flint if self._doubles is None else self._doubles).rref()
+        return ExactMatrix.from_quotient(reduced, denominator), leading_columns(reduced, rank)
 
     def rank(self) -> int:
         """Return the rank of a rational matrix, exactly."""
@@ -436,41 +414,3 @@ class ExactMatrix:
         reduced, pivots = self.beside(ExactMatrix.identity(self.rows)).rref()
         rank = sum(p < self.columns for p in pivots)
         return reduced.select(range(rank, self.rows), range(self.columns, self.columns + self.rows))
-
-
-def _leading_columns(reduced: fmpz_mat, rank: int) -> tuple[int, ...]:
-    pivots: list[int] = []
-    column = 0
-    for row in range(rank):
-        while reduced[row, column] == 0:
-            column += 1
-        pivots.append(column)
-        column += 1
-    return tuple(pivots)
-
-
-def _symbolic_entry(entry: Any, policy: Policy) -> sympy.Expr:
-    if isinstance(entry, sympy.Expr) and not entry.is_number:
-        if entry.has(sympy.Float):
-            raise InexactError(f"symbolic entries must have rational coefficients, not floats: {entry}.")
-        return entry
-    if isinstance(entry, sympy.Expr) and not entry.is_Rational and not entry.is_Float:
-        return entry
-    value = to_fraction(entry, policy)
-    return sympy.Rational(value.numerator, value.denominator)
-
-
-def _fmpq(value: Fraction) -> fmpq:
-    return fmpq(value.numerator, value.denominator)
-
-
-def _dyadic(value: float) -> fmpq:
-    return fmpq(*value.as_integer_ratio())
-
-
-def _nearest_double(value: fmpq) -> float:
-    numerator, denominator = int(value.p), int(value.q)
-    try:
-        return numerator / denominator
-    except OverflowError:
-        return float("inf") if numerator > 0 else float("-inf")

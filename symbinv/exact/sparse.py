@@ -4,9 +4,10 @@ Entries are doubles, which are exact rationals already, or FLINT's rationals. A 
 where it only moves entries or changes their sign; every other product is rational.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from flint import fmpq, fmpq_mat
 from numpy.typing import NDArray
 
 from symbinv.errors import InexactError, ShapeError
+from symbinv.exact.entries import doubles_to_fmpqs, nearest_double, to_fmpqs
 
 Index = NDArray[np.int64]
 
@@ -62,9 +64,9 @@ class SparseForm:
             if (places[1:] > places[:-1]).all():
                 keep = doubles != 0
                 return cls(shape, places[keep], doubles[keep])
-            rationals = _rationals(doubles)
+            rationals = doubles_to_fmpqs(doubles)
         else:
-            rationals = _converted([values[k] for k in order.tolist()])
+            rationals = to_fmpqs([values[k] for k in order.tolist()])
         if (places[1:] > places[:-1]).all():
             kept = [k for k, value in enumerate(rationals) if value]
             if len(kept) < len(rationals):
@@ -87,7 +89,7 @@ class SparseForm:
         """The entries as FLINT holds them."""
         if self.rationals is not None:
             return self.rationals
-        return [] if self.doubles is None else _rationals(self.doubles)
+        return [] if self.doubles is None else doubles_to_fmpqs(self.doubles)
 
     @property
     def is_signed_selection(self) -> bool:
@@ -108,11 +110,27 @@ class SparseForm:
         value = self.values[k]
         return Fraction(int(value.p), int(value.q))
 
-    def to_numpy(self, round_off: Callable[[fmpq], float]) -> NDArray[np.float64]:
+    @cached_property
+    def rounded(self) -> NDArray[np.float64]:
+        """The entries as doubles, each rounded once."""
+        return np.array([nearest_double(v) for v in self.values]) if self.doubles is None else self.doubles
+
+    def to_numpy(self) -> NDArray[np.float64]:
         """Return the dense array, each entry rounded once."""
         dense = np.zeros(self.shape[0] * self.shape[1])
-        dense[self.places] = self.doubles if self.doubles is not None else [round_off(v) for v in self.values]
+        dense[self.places] = self.rounded
         return dense.reshape(self.shape)
+
+    def times_floats(self, x: NDArray[np.float64], *, absolute: bool = False) -> NDArray[np.float64]:
+        """Return x @ self.T in doubles, for x of shape (k, columns), or with the absolute values of the entries."""
+        product = (abs(self._compressed) if absolute else self._compressed) @ x.T
+        return np.ascontiguousarray(product.T)
+
+    @cached_property
+    def _compressed(self) -> Any:
+        from scipy.sparse import csr_array
+
+        return csr_array((self.rounded, (self.rows, self.columns)), shape=self.shape)
 
     def to_flint(self) -> fmpq_mat:
         """Return the dense matrix."""
@@ -214,30 +232,3 @@ def _added(places: Index, values: list[fmpq]) -> tuple[Index, None, list[fmpq]]:
             sums.append(value)
     nonzero = [k for k, value in enumerate(sums) if value != 0]
     return np.array([kept[k] for k in nonzero], dtype=np.int64), None, [sums[k] for k in nonzero]
-
-
-def _rationals(doubles: NDArray[np.float64]) -> list[fmpq]:
-    """Return doubles as rationals; equal ones, of which a convolution has many, are converted once."""
-    distinct, place = np.unique(doubles, return_inverse=True)
-    converted = [fmpq(*value.as_integer_ratio()) for value in distinct.tolist()]
-    return [converted[k] for k in place.ravel().tolist()]
-
-
-def _converted(values: Sequence[Any]) -> list[fmpq]:
-    """Return numbers as rationals; one object that stands in many places is converted once."""
-    known: dict[int, fmpq] = {}
-    result = []
-    for value in values:
-        found = known.get(id(value))
-        if found is None:
-            found = known[id(value)] = _rational(value)
-        result.append(found)
-    return result
-
-
-def _rational(value: Any) -> fmpq:
-    if isinstance(value, fmpq):
-        return value
-    if isinstance(value, float):
-        return fmpq(*value.as_integer_ratio())
-    return fmpq(value.numerator, value.denominator)

@@ -49,6 +49,11 @@ class Layer:
         """The bias rounded once to doubles, shape (m,)."""
         return self.bias.to_numpy()[:, 0]
 
+    def pre_activation(self, a: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return W a + b in doubles, (k, m), for the layer's inputs a, (k, n); sparse weights are not made dense."""
+        product = self.weights.times_floats(a) if self.weights.is_sparse else a @ self.float_weights.T
+        return product + self.float_bias
+
     @property
     def is_rational(self) -> bool:
         """Whether all weights, biases and parameters of the activation are numbers."""
@@ -209,7 +214,7 @@ class Network:
             raise InexactError("a network with symbolic weights has no numeric forward map; pass exact numbers.")
         a = np.atleast_2d(x)
         for layer in self.layers:
-            a = layer.activation.numeric(a @ layer.float_weights.T + layer.float_bias)
+            a = layer.activation.numeric(layer.pre_activation(a))
         return a if x.ndim == 2 else a[0]
 
     def _forward_exact(self, x: Any) -> tuple[sympy.Expr, ...]:

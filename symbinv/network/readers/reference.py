@@ -51,7 +51,7 @@ def evaluate(network: Network, x: Array, unit: float) -> tuple[Array, Array]:
     with np.errstate(all="ignore"):
         for layer in network.layers:
             terms = 4 + np.sqrt(layer.weights.columns)
-            z = layer.weights.times_floats(a) + layer.float_bias
+            z = layer.pre_activation(a)
             summed = layer.weights.times_floats(np.abs(a), absolute=True) + np.abs(layer.float_bias)
             error = layer.weights.times_floats(error, absolute=True) + terms * unit * summed
             act, a = layer.activation, layer.activation.numeric(z)
