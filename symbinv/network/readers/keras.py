@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from symbinv.errors import NotSupportedError, ReadError
 from symbinv.exact.policy import Policy, Rationalize, to_fraction
 from symbinv.network.network import Network
-from symbinv.network.readers import keras_file, limits
+from symbinv.network.readers import images, keras_file, limits
 from symbinv.network.readers.named import indexed, named
 from symbinv.network.readers.rational import objects, square_root
 from symbinv.network.readers.reference import UNITS, check_parity
@@ -150,7 +150,7 @@ def _convolve(layer: Any, trace: Trace) -> None:
     kernel = np.moveaxis(_array(layer.kernel), (-1, -2), (0, 1))
     bias = _array(layer.bias) if layer.use_bias else None
     window = _window(layer, trace, kernel.shape[2:], layer.strides, layer.dilation_rate)
-    _channels_first(layer, trace, lambda: trace.convolve(kernel, bias, window, int(layer.groups)))
+    _channels_first(layer, trace, lambda: images.convolve(trace, kernel, bias, window, int(layer.groups)))
     _function(layer.activation, trace)
 
 
@@ -160,9 +160,9 @@ def _pool(layer: Any, trace: Trace, *, largest: bool) -> None:
     strides = (layer.strides,) * axes if isinstance(layer.strides, int) else tuple(layer.strides or size)
     window = _window(layer, trace, size, strides, (1,) * axes)
     if largest:
-        _channels_first(layer, trace, lambda: trace.max_pool(window))
+        _channels_first(layer, trace, lambda: images.max_pool(trace, window))
     else:
-        _channels_first(layer, trace, lambda: trace.average_pool(window, count_padding=False))
+        _channels_first(layer, trace, lambda: images.average_pool(trace, window, count_padding=False))
 
 
 def _window(layer: Any, trace: Trace, kernel: Any, strides: Any, dilations: Any) -> Window:
@@ -190,7 +190,7 @@ def _global_average(layer: Any, trace: Trace) -> None:
     channels = trace.shape[-1] if last else trace.shape[1]
     ones, zeros = (1,) * len(sizes), (0,) * len(sizes)
     _channels_first(
-        layer, trace, lambda: trace.average_pool(Window(sizes, ones, ones, zeros, zeros), count_padding=False)
+        layer, trace, lambda: images.average_pool(trace, Window(sizes, ones, ones, zeros, zeros), count_padding=False)
     )
     if not layer.keepdims:
         trace.reshape((-1, channels))

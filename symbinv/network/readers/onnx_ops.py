@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symbinv.errors import InexactError, NotSupportedError, ReadError
+from symbinv.network.readers import images
 from symbinv.network.readers.named import named
 from symbinv.network.readers.onnx_activation import ACTIVATION_OPERATORS, activate
 from symbinv.network.readers.onnx_attribute import Node
@@ -152,21 +153,21 @@ def _convolve(call: Call) -> None:
     call.first()
     weights = call.need(1)
     kernel = node.integers("kernel_shape", tuple(weights.shape[2:])) or ()
-    call.trace.convolve(weights, call.floats(2), _window(call, kernel), node.integer("group", 1))
+    images.convolve(call.trace, weights, call.floats(2), _window(call, kernel), node.integer("group", 1))
 
 
 def _average_pool(call: Call) -> None:
     node = call.node
     node.allow("auto_pad", "ceil_mode", "count_include_pad", "dilations", "kernel_shape", "pads", "strides")
     window = _window(call, node.integers("kernel_shape") or (), ceil=bool(node.integer("ceil_mode", 0)))
-    call.trace.average_pool(window, count_padding=bool(node.integer("count_include_pad", 0)))
+    images.average_pool(call.trace, window, count_padding=bool(node.integer("count_include_pad", 0)))
 
 
 def _global_average_pool(call: Call) -> None:
     call.node.allow()
     sizes = call.trace.shape[2:]
     ones, zeros = (1,) * len(sizes), (0,) * len(sizes)
-    call.trace.average_pool(Window(sizes, ones, ones, zeros, zeros), count_padding=False)
+    images.average_pool(call.trace, Window(sizes, ones, ones, zeros, zeros), count_padding=False)
 
 
 def _max_pool(call: Call) -> None:
@@ -174,7 +175,7 @@ def _max_pool(call: Call) -> None:
     node.allow("auto_pad", "ceil_mode", "dilations", "kernel_shape", "pads", "storage_order", "strides")
     _one_output(call)
     window = _window(call, node.integers("kernel_shape") or (), ceil=bool(node.integer("ceil_mode", 0)))
-    call.trace.max_pool(window)
+    images.max_pool(call.trace, window)
 
 
 def _normalise(call: Call) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from symbinv.errors import NotSupportedError, OptionError
 from symbinv.exact.policy import Policy, Rationalize, to_fraction
 from symbinv.network.network import Network
-from symbinv.network.readers import limits
+from symbinv.network.readers import images, limits
 from symbinv.network.readers.named import named
 from symbinv.network.readers.rational import objects
 from symbinv.network.readers.reference import check_parity, sample_inputs
@@ -151,7 +151,7 @@ def _convolve(module: Any, trace: Trace) -> None:
     else:
         before = after = (0,) * axes if module.padding == "valid" else _sizes(module.padding, axes)
     window = Window(tuple(module.kernel_size), tuple(module.stride), tuple(module.dilation), before, after)
-    trace.convolve(weights, None if module.bias is None else array(module.bias), window, int(module.groups))
+    images.convolve(trace, weights, None if module.bias is None else array(module.bias), window, int(module.groups))
 
 
 def _normalise(module: Any, trace: Trace) -> None:
@@ -173,13 +173,13 @@ def _pool_window(module: Any, trace: Trace) -> Window:
 def _max_pool(module: Any, trace: Trace) -> None:
     if module.return_indices:
         raise NotSupportedError("return_indices is not supported.")
-    trace.max_pool(_pool_window(module, trace))
+    images.max_pool(trace, _pool_window(module, trace))
 
 
 def _average_pool(module: Any, trace: Trace) -> None:
     if getattr(module, "divisor_override", None) is not None:
         raise NotSupportedError("divisor_override is not supported.")
-    trace.average_pool(_pool_window(module, trace), count_padding=bool(module.count_include_pad))
+    images.average_pool(trace, _pool_window(module, trace), count_padding=bool(module.count_include_pad))
 
 
 def _adaptive_pool(module: Any, trace: Trace) -> None:
@@ -187,7 +187,7 @@ def _adaptive_pool(module: Any, trace: Trace) -> None:
     ones, zeros = (1,) * len(sizes), (0,) * len(sizes)
     if _sizes(module.output_size, len(sizes)) != ones:
         raise NotSupportedError("an adaptive pool must have output size 1.")
-    trace.average_pool(Window(sizes, ones, ones, zeros, zeros), count_padding=False)
+    images.average_pool(trace, Window(sizes, ones, ones, zeros, zeros), count_padding=False)
 
 
 def _dropout(module: Any, trace: Trace) -> None:

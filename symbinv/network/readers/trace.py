@@ -21,7 +21,6 @@ from symbinv.network.activation import Activation
 from symbinv.network.readers import limits
 from symbinv.network.readers.chain import Chain
 from symbinv.network.readers.rational import objects, square_root
-from symbinv.network.readers.windows import Window
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -56,17 +55,19 @@ class Trace:
             raise ReadError(f"an input must have at least one entry, not shape {self.shape}.")
         self.chain = Chain(limits.check_width(prod(self.shape), "the input"))
         self.notes: list[str] = []
-        self._shapes_only = shapes_only
+        self.shapes_only = shapes_only
 
     # -- batch axes ---------------------------------------------------------------------------------------
 
     @property
-    def _batch_axes(self) -> int:
+    def batch_axes(self) -> int:
+        """How many leading axes are the batch."""
         return len(self.batch)
 
-    def _need(self, holds: bool, what: str) -> None:
+    def need(self, holds: bool, what: str) -> None:
+        """Raise TouchesBatchError where an operation does not leave the points of the batch apart."""
         if self.batch and not holds:
-            raise TouchesBatchError(f"{what} mixes the points of the batch (axes 0 to {self._batch_axes - 1}).")
+            raise TouchesBatchError(f"{what} mixes the points of the batch (axes 0 to {self.batch_axes - 1}).")
 
     def axis(self, axis: int, rank: int | None = None) -> int:
         """Return an axis counted from the front, checked."""
@@ -84,23 +85,23 @@ class Trace:
         if not self.batch:
             self.shape = self._filled(target, 0, zero_copies)
             return
-        features = self.shape[self._batch_axes :]
-        order = sorted(range(1, len(target) + 1), key=lambda j: (j != self._batch_axes, j))
+        features = self.shape[self.batch_axes :]
+        order = sorted(range(1, len(target) + 1), key=lambda j: (j != self.batch_axes, j))
         for j in order:
             if self._is_batch(target[:j], zero_copies) and self._is_features(target[j:], j, features, zero_copies):
                 tail = self._filled(target[j:], j, zero_copies)
                 if -1 not in target[:j] and any(size is None for size in self.batch) and 0 not in target[:j]:
                     self.notes.append("the batch is one point: a reshape fixes it")
-                self.batch = self.batch if j == self._batch_axes else (None,) * j
+                self.batch = self.batch if j == self.batch_axes else (None,) * j
                 self.shape = (1,) * j + tail
                 return
-        self._need(False, f"a reshape to {list(target)[:8]}")
+        self.need(False, f"a reshape to {list(target)[:8]}")
 
     def _is_batch(self, head: Sequence[int], zero_copies: bool) -> bool:
         if -1 in head:
             return True
         known = [
-            self.batch[i] if size == 0 and zero_copies and i < self._batch_axes else size for i, size in enumerate(head)
+            self.batch[i] if size == 0 and zero_copies and i < self.batch_axes else size for i, size in enumerate(head)
         ]
         if list(self.batch) == known:
             return True
@@ -115,7 +116,7 @@ class Trace:
         total, sizes = prod(features), []
         for i, size in enumerate(tail, start):
             copies = size == 0 and zero_copies
-            if copies and not self._batch_axes <= i < len(self.shape):
+            if copies and not self.batch_axes <= i < len(self.shape):
                 return False
             sizes.append(self.shape[i] if copies else size)
         known = prod(size for size in sizes if size != -1)
@@ -139,13 +140,13 @@ class Trace:
         """Make two axes of all: those before `axis`, and the others."""
         rank = len(self.shape)
         axis = rank if axis == rank else self.axis(axis)
-        p = self._batch_axes
+        p = self.batch_axes
         head, tail = prod(self.shape[:axis]), prod(self.shape[axis:])
         if self.batch:
             if axis < p:
-                self._need(all(size == 1 for size in self.batch[axis:]), "Flatten")
+                self.need(all(size == 1 for size in self.batch[axis:]), "Flatten")
             else:
-                self._need(prod(self.shape[p:axis]) == 1, "Flatten")
+                self.need(prod(self.shape[p:axis]) == 1, "Flatten")
             self.batch = (None,) if None in self.batch else (prod(size or 1 for size in self.batch),)
         self.shape = (head, tail)
 
@@ -153,13 +154,13 @@ class Trace:
         """Drop axes of size 1; all of them where axes is None."""
         rank = len(self.shape)
         if axes is None:
-            self._need(1 not in self.batch, "Squeeze")
-            chosen = {i for i, size in enumerate(self.shape) if size == 1 and i >= self._batch_axes}
+            self.need(1 not in self.batch, "Squeeze")
+            chosen = {i for i, size in enumerate(self.shape) if size == 1 and i >= self.batch_axes}
         else:
             chosen = {self.axis(axis) for axis in axes}
         if any(self.shape[i] != 1 for i in chosen):
             raise ReadError(f"squeezed axes must have size 1, not those of {self.shape} at {sorted(chosen)}.")
-        self._need(all(self.batch[i] == 1 for i in chosen if i < self._batch_axes), "Squeeze")
+        self.need(all(self.batch[i] == 1 for i in chosen if i < self.batch_axes), "Squeeze")
         self.batch = tuple(size for i, size in enumerate(self.batch) if i not in chosen)
         self.shape = tuple(self.shape[i] for i in range(rank) if i not in chosen)
 
@@ -181,8 +182,8 @@ class Trace:
         """Permute the axes."""
         if sorted(order) != list(range(len(self.shape))):
             raise ReadError(f"a permutation of {len(self.shape)} axes is needed, not {list(order)[:8]}.")
-        self._need(list(order[: self._batch_axes]) == list(range(self._batch_axes)), "Transpose")
-        if not self._shapes_only:
+        self.need(list(order[: self.batch_axes]) == list(range(self.batch_axes)), "Transpose")
+        if not self.shapes_only:
             self.chain.select(self._places().transpose(order).ravel())
         self.shape = tuple(self.shape[i] for i in order)
 
@@ -191,12 +192,12 @@ class Trace:
         rank = len(self.shape)
         if len(before) != rank or len(after) != rank:
             raise ReadError(f"pads must have one entry per axis ({rank}) and side, not {len(before)} and {len(after)}.")
-        self._need(not any(before[: self._batch_axes]) and not any(after[: self._batch_axes]), "Pad")
+        self.need(not any(before[: self.batch_axes]) and not any(after[: self.batch_axes]), "Pad")
         sizes = [s + b + a for s, b, a in zip(self.shape, before, after, strict=True)]
         if any(size < 1 for size in sizes):
             raise ReadError(f"padding must leave at least one entry along each axis, not {sizes}.")
         limits.check_width(prod(sizes), "a padded tensor")
-        if self._shapes_only:
+        if self.shapes_only:
             self.shape = tuple(sizes)
             return
         places = np.pad(
@@ -217,13 +218,13 @@ class Trace:
 
     def activate(self, chosen: Activation) -> None:
         """Apply an activation entry by entry."""
-        if not self._shapes_only:
+        if not self.shapes_only:
             self.chain.activate(chosen)
 
     def softmax(self, chosen: Activation, axis: int, *, trailing: bool = False) -> None:
         """Apply softmax along an axis, or over all axes from there on; it must take in the whole tensor."""
         axis = self.axis(axis)
-        self._need(axis >= self._batch_axes, "Softmax")
+        self.need(axis >= self.batch_axes, "Softmax")
         size = prod(self.shape[axis:]) if trailing else self.shape[axis]
         if size != prod(self.shape):
             raise NotSupportedError(
@@ -234,7 +235,7 @@ class Trace:
     def add(self, constant: Array) -> None:
         """Add a constant tensor, broadcast."""
         wide = self._broadcast(constant).ravel()
-        if self._shapes_only or not (constant != 0).any():
+        if self.shapes_only or not (constant != 0).any():
             return
         if wide.dtype.kind == "f" and self.policy == "exact":
             self.chain.shift(ExactMatrix(self.values(wide).reshape(-1, 1)))
@@ -245,7 +246,7 @@ class Trace:
     def multiply(self, factors: Array) -> None:
         """Multiply by a constant tensor, broadcast, entry by entry."""
         wide = self._broadcast(factors).ravel()
-        if self._shapes_only or (factors == 1).all():
+        if self.shapes_only or (factors == 1).all():
             return
         places = np.arange(len(wide))
         self.chain.apply(ExactMatrix.from_entries((len(wide), len(wide)), places, places, self.values(wide)))
@@ -257,11 +258,11 @@ class Trace:
             raise ReadError(f"shapes {self.shape} and {constant.shape} do not fit together.") from error
         limits.check_width(prod(shape), "a broadcast tensor")
         extra = len(shape) - len(self.shape)
-        self._need(prod(shape[: extra + self._batch_axes]) == 1, "a constant")
+        self.need(prod(shape[: extra + self.batch_axes]) == 1, "a constant")
         if self.batch:
             self.batch = (1,) * extra + self.batch
         if shape != self.shape:
-            if not self._shapes_only:
+            if not self.shapes_only:
                 self.chain.select(np.broadcast_to(self._places(), shape).ravel())
             self.shape = shape
         return np.broadcast_to(constant, shape)
@@ -274,7 +275,7 @@ class Trace:
         table = weights.reshape(-1, 1) if vector else weights
         if table.ndim != 2:
             raise NotSupportedError(f"weights must have one or two axes, not {weights.ndim}: batched products are not.")
-        self._need(len(self.shape) > self._batch_axes, "MatMul")
+        self.need(len(self.shape) > self.batch_axes, "MatMul")
         if not self.shape or self.shape[-1] != table.shape[0]:
             raise ReadError(f"a product must fit: values {self.shape}, weights {weights.shape}.")
         copies = prod(self.shape[:-1])
@@ -290,7 +291,7 @@ class Trace:
         if table.ndim != 2:
             raise NotSupportedError(f"weights must have one or two axes, not {weights.ndim}: batched products are not.")
         place = max(len(self.shape) - 2, 0)
-        self._need(place >= self._batch_axes, "MatMul")
+        self.need(place >= self.batch_axes, "MatMul")
         if not self.shape or self.shape[place] != table.shape[1]:
             raise ReadError(f"a product must fit: weights {weights.shape}, values {self.shape}.")
         before, after = self.shape[:place], self.shape[place + 1 :]
@@ -303,7 +304,7 @@ class Trace:
         if m == 0 or k == 0:
             raise ReadError(f"weights must not be empty, not {table.shape}.")
         limits.check_width(copies * m * inner, "a layer")
-        if self._shapes_only:
+        if self.shapes_only:
             if copies * inner > 1:
                 limits.check_nonzeros(copies * inner * m * k, "a product along one axis")
             return
@@ -318,94 +319,17 @@ class Trace:
             matrix = ExactMatrix.from_entries(shape, rows.ravel(), columns.ravel(), self.values(wide))
         self.chain.apply(matrix if factor == 1 else matrix.scaled(factor), holds_weights=True)
 
-    def convolve(self, weights: Array, bias: Array | None, window: Window, groups: int) -> None:
-        """Convolve (N, C, *sizes) with weights (M, C / groups, *kernel); add a bias (M,)."""
-        images, channels, sizes = self._image()
-        if weights.ndim != len(self.shape) or weights.shape[2:] != window.kernel:
-            raise ReadError(f"a kernel {window.kernel} must be that of the weights {weights.shape}.")
-        outputs, fan = weights.shape[:2]
-        if groups < 1 or outputs % groups or fan * groups != channels or outputs == 0:
-            raise ReadError(f"weights {weights.shape} in {groups} groups must fit {channels} channels.")
-        windows = window.output_sizes(sizes)
-        limits.check_nonzeros(images * outputs * fan * prod(windows) * prod(window.kernel), "a convolution")
-        limits.check_width(images * outputs * prod(windows), "a convolution")
-        if not self._shapes_only:
-            self._apply_convolution(weights, window, groups)
-        self.shape = (images, outputs, *windows)
-        if bias is not None:
-            if bias.shape != (outputs,):
-                raise ReadError(f"a bias must have one entry per output channel ({outputs}), not shape {bias.shape}.")
-            self.add(bias.reshape(1, outputs, *(1,) * len(sizes)))
-
-    def _apply_convolution(self, weights: Array, window: Window, groups: int) -> None:
-        images, channels, sizes = self._image()
-        (outputs, fan), windows = weights.shape[:2], window.output_sizes(sizes)
-        at, source, tap, _ = window.taps(sizes)
-        at, source, tap = at[source >= 0], source[source >= 0], tap[source >= 0]
-        n, m, c, t = np.ix_(range(images), range(outputs), range(fan), range(len(at)))
-        channel = (m // (outputs // groups)) * fan + c
-        rows = ((n * outputs + m) * prod(windows) + at[t]) + 0 * c
-        columns = (n * channels + channel) * prod(sizes) + source[t]
-        flat = weights.reshape(outputs, fan, -1)
-        wide = np.broadcast_to(flat[:, :, tap][None], (images, outputs, fan, len(at)))
-        shape = (images * outputs * prod(windows), images * channels * prod(sizes))
-        matrix = ExactMatrix.from_entries(shape, rows.ravel(), columns.ravel(), self.values(wide.ravel()))
-        self.chain.apply(matrix, holds_weights=True)
-
-    def average_pool(self, window: Window, *, count_padding: bool) -> None:
-        """Average over each window of each channel; zeros of the padding count where count_padding."""
-        images, channels, sizes = self._image()
-        windows = window.output_sizes(sizes)
-        limits.check_nonzeros(images * channels * prod(windows) * prod(window.kernel), "a pool")
-        limits.check_width(images * channels * prod(windows), "a pool")
-        if self._shapes_only:
-            self.shape = (images, channels, *windows)
-            return
-        at, source, _, padded = window.taps(sizes)
-        at, source = at[source >= 0], source[source >= 0]
-        counts = padded if count_padding else np.bincount(at, minlength=prod(windows))
-        if (counts == 0).any():
-            raise ReadError("every window of a pool must meet the input.")
-        c, t = np.ix_(range(images * channels), range(len(at)))
-        rows, columns = c * prod(windows) + at[t], c * prod(sizes) + source[t]
-        share = {count: Fraction(1, count) for count in set(counts.tolist())}
-        shares = [share[count] for count in counts[at].tolist()] * (images * channels)
-        shape = (images * channels * prod(windows), images * channels * prod(sizes))
-        self.chain.apply(ExactMatrix.from_entries(shape, rows.ravel(), columns.ravel(), shares))
-        self.shape = (images, channels, *windows)
-
-    def max_pool(self, window: Window) -> None:
-        """Take the largest value in each window of each channel."""
-        images, channels, sizes = self._image()
-        windows = window.output_sizes(sizes)
-        limits.check_nonzeros(images * channels * prod(windows) * prod(window.kernel), "a pool")
-        limits.check_width(images * channels * prod(windows), "a pool")
-        if self._shapes_only:
-            self.shape = (images, channels, *windows)
-            return
-        at, source, _, _ = window.taps(sizes)
-        members: list[list[int]] = [[] for _ in range(prod(windows))]
-        for k, place in zip(at.tolist(), source.tolist(), strict=True):
-            if place >= 0:
-                members[k].append(place)
-        if not all(members):
-            raise ReadError("every window of a pool must meet the input.")
-        step = prod(sizes)
-        self.chain.maximum([[c * step + i for i in group] for c in range(images * channels) for group in members])
-        self.shape = (images, channels, *windows)
-        self.notes.append("a MaxPool was rewritten exactly as relu layers")
-
     def normalise(
         self, axis: int, scale: Array | None, bias: Array | None, mean: Array, variance: Array, epsilon: Fraction
     ) -> None:
         """Apply scale * (x - mean) / sqrt(variance + epsilon) + bias, one entry of each per index of the axis."""
         axis = self.axis(axis)
-        self._need(axis >= self._batch_axes, "BatchNormalization")
+        self.need(axis >= self.batch_axes, "BatchNormalization")
         size = self.shape[axis]
         given = [a for a in (scale, bias, mean, variance) if a is not None]
         if any(a.shape != (size,) for a in given):
             raise ReadError(f"statistics must have one entry per channel ({size}), not {[a.shape for a in given]}.")
-        if self._shapes_only:
+        if self.shapes_only:
             return
         factors, shifts, rounded = [], [], False
         for k in range(size):
@@ -419,12 +343,6 @@ class Trace:
         shape = (size,) + (1,) * (len(self.shape) - axis - 1)
         self.multiply(objects(factors).reshape(shape))
         self.add(objects(shifts).reshape(shape))
-
-    def _image(self) -> tuple[int, int, Shape]:
-        if len(self.shape) < 3:
-            raise NotSupportedError(f"images must have a batch, a channel and spatial axes, not shape {self.shape}.")
-        self._need(self._batch_axes <= 1, "a convolution or pool")
-        return self.shape[0], self.shape[1], self.shape[2:]
 
     # -- numbers ------------------------------------------------------------------------------------------
 
