@@ -32,6 +32,7 @@ from symbinv.network.network import Layer, Network
 from symbinv.network.readers.arrays import save
 from symbinv.network.readers.load import load
 from symbinv.network.readers.registry import register_reader
+from symbinv.network.readers.vnnlib import read_box, read_boxes
 from symbinv.polyhedra.polyhedron import Polyhedron
 from symbinv.presentation.latex import to_latex
 from symbinv.presentation.plot import plot_manifold, plot_pairs
@@ -89,6 +90,8 @@ __all__ = [
     "plot_pairs",
     "preimage",
     "rationalize",
+    "read_box",
+    "read_boxes",
     "reduce_cases",
     "reduce_rows",
     "regions",
