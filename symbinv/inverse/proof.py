@@ -115,7 +115,7 @@ def _tree(problem: Problem) -> dict[str, Any]:
 def _tree_of_half_spaces(problem: Problem) -> dict[str, Any]:
     search = HalfSpaceSearch(problem.stages, problem.final, problem.clauses, problem.box, problem.network.sizes[0])
     cells = sum(len(found) for found in search.run())
-    return {"nodes": search.nodes, "cells": cells}
+    return {"vertices": False, "nodes": search.nodes, "cells": cells}
 
 
 def _row_places(problem: Problem) -> list[tuple[int, int, bool]]:
