@@ -1,7 +1,7 @@
 """Check a certificate of a preimage, independently: integers and Fractions of the standard library, nothing of ours.
 
 A certificate is JSON: a network, a box (or none), a target, and a tree. Every node but a leaf splits its cell on
-the sign of one affine form: that of a unit minus a kink, or of a row of the target. Leaves are
+the sign of one affine form: that of a unit minus a kink, of a row of the target, or any other. Leaves are
 
     ["cell", point]     part of the preimage; the point lies in it
     ["empty"]           all units are on known pieces, and no point of the cell meets the target
@@ -491,6 +491,11 @@ def _walk(claim: Claim, nodes: Any, has_vertices: bool) -> tuple[int, int]:
             met.met.add((clause, row))
             missed.missed.add(clause)
             stack += [(left, met), (right, missed)]
+        elif kind == "cut":
+            given, left, right = rest
+            form = [Fraction(e) for e in given]
+            need(len(form) == claim.inputs + 1, "a cut must have a constant and one slope per input")
+            stack += [(left, state.child([-e for e in form], False)), (right, state.child(form, True))]
         else:
             leaves += 1
             cells += kind == "cell" or (kind == "constant" and rest[0] is not None)
