@@ -24,6 +24,7 @@ from symbinv.inverse.found import cells_of, layer_patterns
 from symbinv.inverse.half_space_search import HalfSpaceSearch, OpenCell
 from symbinv.inverse.output_set import OutputSet
 from symbinv.inverse.problem import Box, Problem, pose, shorten, start_search
+from symbinv.inverse.proof import Proof, certify_preimage
 from symbinv.inverse.search import Found, Search
 from symbinv.inverse.union import AnyCell, bounds_of, total_volume
 from symbinv.inverse.verdict import Empty, NonEmpty, Unknown, Verdict
@@ -132,7 +133,8 @@ class Preimage:
         if found is not None:
             return NonEmpty(found, "exact", self._residual(found))
         if self.is_complete:
-            return Empty(f"Every one of {self.closed} branches misses the target.", "exact", layer=self.network.depth)
+            reason = f"Every one of {self.closed} branches misses the target."
+            return Empty(reason, "exact", Proof(self), layer=self.network.depth)
         return Unknown("The budget was reached before a cell was found; `proceed` continues.")
 
     def _residual(self, x: Sequence[Any]) -> float:
@@ -180,8 +182,6 @@ class Preimage:
 
     def certificate(self) -> dict[str, Any]:
         """Return a proof that the cells are all there are, as JSON data; see `symbinv.checker`."""
-        from symbinv.inverse.proof import certify_preimage
-
         return certify_preimage(self)
 
     def __repr__(self) -> str:

@@ -7,16 +7,18 @@ multipliers of the constraints on the way to it.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from symbinv import checker
 from symbinv.errors import BudgetError, NotSupportedError
 from symbinv.exact.interval import REAL_LINE, Interval
 from symbinv.exact.loglinear import LogLinear
 from symbinv.exact.matrix import ExactMatrix
 from symbinv.inverse.found import Part, divide, find_all
 from symbinv.inverse.half_space_search import HalfSpaceSearch
-from symbinv.inverse.preimage import Preimage
 from symbinv.inverse.problem import Problem
 from symbinv.inverse.pruning import Bound
 from symbinv.inverse.search import Found, Search
@@ -28,12 +30,32 @@ from symbinv.polyhedra.polyhedron import Vector
 from symbinv.polyhedra.real_cell import RealCell
 
 if TYPE_CHECKING:
+    from symbinv.inverse.preimage import Preimage
     from symbinv.inverse.specification import Answer
 
 FORMAT = "symbinv certificate 1"
 
 
-def certify_preimage(found: Preimage) -> dict[str, Any]:
+@dataclass(frozen=True, eq=False)
+class Proof:
+    """Evidence that a preimage is empty: every branch of its search closed. It is made when first asked for."""
+
+    found: "Preimage"
+
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        """The certificate as JSON data."""
+        return certify_preimage(self.found)
+
+    def check(self) -> bool:
+        """Verify the certificate with the independent checker, from its data alone."""
+        try:
+            return bool(checker.check(self.data)["cells"] == 0)
+        except checker.Refused:
+            return False
+
+
+def certify_preimage(found: "Preimage") -> dict[str, Any]:
     """Return a proof that a preimage's cells are all there are; of a partial one, that it is not empty.
 
     Raises:

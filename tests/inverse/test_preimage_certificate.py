@@ -21,6 +21,7 @@ from symbinv.errors import BudgetError, NotSupportedError
 from symbinv.exact.loglinear import LogLinear, combine
 from symbinv.inverse.preimage import preimage, regions
 from symbinv.inverse.specification import answer, parse_specification
+from symbinv.inverse.verdict import Empty
 from symbinv.network.network import Network
 
 from ..strategies import short
@@ -259,6 +260,17 @@ def test_answers_to_properties_have_certificates():
     false["point"] = ["0"]
     with pytest.raises(checker.Refused, match="does not reach"):
         checker.check(false)
+
+
+def test_an_empty_verdict_carries_its_proof(monkeypatch):
+    network = random_network(1, [2, 4, 3, 2])
+    for target, last in (("y_0 > 1000", network), ("y_0 > 9/10 and y_0 < 1/2", smooth_network(1, "sigmoid"))):
+        verdict = preimage(last, target, box=[[-1, 1]] * 2).verdict
+        assert isinstance(verdict, Empty) and verdict.certificate.check()
+    monkeypatch.setattr(engine, "VERTEX_LIMIT", 0)
+    verdict = preimage(network, "y_0 > 1000", box=[[-1, 1]] * 2).verdict
+    verdict.certificate.data["target"][0][0][1] = "1000"  # outputs below 1000, of which there are some
+    assert not verdict.certificate.check()
 
 
 def test_partial_preimages_prove_only_that_they_are_not_empty():
