@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from symbinv.exact.loglinear import LogLinear
-from symbinv.inverse.output_set import RealRow
+from symbinv.inverse.last_activation import RealRow
 from symbinv.inverse.problem import Problem, start_search
 from symbinv.inverse.search import Found, Search
 from symbinv.inverse.stages import Linearization, Stage

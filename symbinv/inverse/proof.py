@@ -30,8 +30,8 @@ from symbinv.polyhedra.polyhedron import Vector
 from symbinv.polyhedra.real_cell import RealCell
 
 if TYPE_CHECKING:
+    from symbinv.inverse.answer import Answer
     from symbinv.inverse.preimage import Preimage
-    from symbinv.inverse.specification import Answer
 
 FORMAT = "symbinv certificate 1"
 

@@ -19,8 +19,9 @@ import symbinv.inverse.problem as engine
 from symbinv import checker
 from symbinv.errors import BudgetError, NotSupportedError
 from symbinv.exact.loglinear import LogLinear, combine
+from symbinv.inverse.answer import answer
 from symbinv.inverse.preimage import preimage, regions
-from symbinv.inverse.specification import answer, parse_specification
+from symbinv.inverse.specification import parse_specification
 from symbinv.inverse.verdict import Empty
 from symbinv.network.network import Network
 

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from symbinv import checker
+from symbinv.inverse.answer import answer
 from symbinv.inverse.output_set import to_output_set
 from symbinv.inverse.preimage import preimage, regions
 from symbinv.inverse.problem import pose
-from symbinv.inverse.specification import Case, Specification, answer, parse_specification, read_specification
+from symbinv.inverse.specification import Case, Specification, parse_specification, read_specification
 from symbinv.network.network import Network
 
 
