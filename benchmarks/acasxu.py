@@ -8,7 +8,8 @@ import pathlib
 
 from cells import ROOT, from_onnx
 
-from symbinv.inverse.specification import answer, read_specification
+from symbinv.inverse.answer import answer
+from symbinv.inverse.specification import read_specification
 
 NETWORKS = ("1_1", "1_7", "1_9", "2_1", "3_3", "4_5", "5_7")
 KNOWN = {

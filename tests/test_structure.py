@@ -16,7 +16,7 @@ STAGES = {
     "network": BASE | {"exact"},
     "algebra": BASE | {"exact"},
     "polyhedra": BASE | {"exact"},
-    "inverse": BASE | {"exact", "network", "algebra", "polyhedra"},
+    "inverse": BASE | {"exact", "network", "algebra", "polyhedra", "checker"},
     "derivation": BASE | {"exact", "network", "algebra", "polyhedra", "inverse"},
     "sampler": BASE | {"exact", "network", "algebra", "polyhedra", "inverse"},
     "presentation": BASE | {"exact", "network", "algebra", "polyhedra", "inverse", "derivation", "sampler"},

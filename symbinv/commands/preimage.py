@@ -11,8 +11,9 @@ from symbinv.commands.options import BoxOption, JsonOption, NetArgument, PolicyO
 from symbinv.commands.output import finish, print_json, working
 from symbinv.errors import OptionError
 from symbinv.files import write_whole
+from symbinv.inverse.answer import answer
 from symbinv.inverse.preimage import preimage as find_preimage
-from symbinv.inverse.specification import answer, read_specification
+from symbinv.inverse.specification import read_specification
 from symbinv.network.network import Network
 from symbinv.network.readers.load import load
 from symbinv.presentation.record import answer_record, preimage_record

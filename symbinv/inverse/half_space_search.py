@@ -16,7 +16,7 @@ from symbinv.errors import NotSupportedError
 from symbinv.exact.interval import REAL_LINE, Interval
 from symbinv.exact.loglinear import LogLinear
 from symbinv.exact.matrix import ExactMatrix
-from symbinv.inverse.output_set import Clause
+from symbinv.inverse.last_activation import Clause
 from symbinv.inverse.stages import Stage
 from symbinv.polyhedra.feasibility import Certificate, LinearSystem, Point, decide
 from symbinv.polyhedra.polyhedron import HalfSpace, Polyhedron, Vector

@@ -8,7 +8,7 @@ activation, where it is smooth, is undone first; thresholds then hold logarithms
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
@@ -18,20 +18,19 @@ import numpy as np
 import sympy
 
 from symbinv.errors import NotSupportedError, ShapeError
-from symbinv.exact.loglinear import LogLinear
 from symbinv.exact.policy import to_fraction, to_rational
 from symbinv.inverse import problem as limits
+from symbinv.inverse.found import cells_of, layer_patterns
 from symbinv.inverse.half_space_search import HalfSpaceSearch, OpenCell
-from symbinv.inverse.output_set import OutputSet, RealRow
+from symbinv.inverse.output_set import OutputSet
 from symbinv.inverse.problem import Box, Problem, pose, shorten, start_search
+from symbinv.inverse.proof import Proof, certify_preimage
 from symbinv.inverse.search import Found, Search
-from symbinv.inverse.stages import Linearization, Stage
 from symbinv.inverse.union import AnyCell, bounds_of, total_volume
 from symbinv.inverse.verdict import Empty, NonEmpty, Unknown, Verdict
 from symbinv.network.network import Network
 from symbinv.polyhedra.cell import Cell
 from symbinv.polyhedra.polyhedron import Vector
-from symbinv.polyhedra.real_cell import RealCell, RealConstraint
 
 
 @dataclass(eq=False)
@@ -77,6 +76,11 @@ class Preimage:
         """The cells of the largest dimension."""
         return tuple(cell for cell in self.cells if cell.dimension == self.dimension)
 
+    @property
+    def known_cells(self) -> tuple[AnyCell, ...]:
+        """Cells to take a witness from: those of the largest dimension, then those found but not counted yet."""
+        return (*self.top_cells, *self._pending)
+
     @cached_property
     def pieces(self) -> int:
         """The number of distinct affine maps on the cells of largest dimension."""
@@ -110,7 +114,7 @@ class Preimage:
 
     def witness(self) -> tuple[Any, ...] | None:
         """Return an input in the preimage, SymPy numbers; None where none is known."""
-        for cell in (*self.top_cells, *self._pending):
+        for cell in self.known_cells:
             point = cell.interior_point
             near = tuple(e if isinstance(e, Fraction) else Fraction(float(e)) for e in point)
             near = shorten(self.problem, near)
@@ -129,7 +133,8 @@ class Preimage:
         if found is not None:
             return NonEmpty(found, "exact", self._residual(found))
         if self.is_complete:
-            return Empty(f"Every one of {self.closed} branches misses the target.", "exact", layer=self.network.depth)
+            reason = f"Every one of {self.closed} branches misses the target."
+            return Empty(reason, "exact", Proof(self), layer=self.network.depth)
         return Unknown("The budget was reached before a cell was found; `proceed` continues.")
 
     def _residual(self, x: Sequence[Any]) -> float:
@@ -177,8 +182,6 @@ class Preimage:
 
     def certificate(self) -> dict[str, Any]:
         """Return a proof that the cells are all there are, as JSON data; see `symbinv.checker`."""
-        from symbinv.inverse.proof import certify_preimage
-
         return certify_preimage(self)
 
     def __repr__(self) -> str:
@@ -313,85 +316,8 @@ def _order(cell: AnyCell) -> Any:
     return cell.pattern, cell.generators if isinstance(cell, Cell) else ()
 
 
-def to_cells(problem: Problem, search: Search, found: Found) -> list[AnyCell]:
-    """Return the part of a found cell that reaches the target: itself, or what exact thresholds leave of it."""
-    cell = to_cell(problem, search, found)
-    if not problem.has_logarithms:
-        return [cell]
-    parts: list[AnyCell] = []
-    left = [RealCell.of(cell)]
-    for clause in problem.clauses or []:
-        rest = []
-        for part in left:
-            inside: RealCell | None = part
-            for row in clause:
-                if inside is None:
-                    break
-                constraint = threshold(search, cell, row)
-                outside = inside.cut(
-                    RealConstraint(tuple(-e for e in constraint.slopes), -constraint.offset, not constraint.is_open)
-                )
-                if outside is not None:
-                    rest.append(outside)
-                inside = inside.cut(constraint)
-            if inside is not None:
-                parts.append(inside)
-        left = rest
-    return parts
-
-
-def threshold(search: Search, cell: Cell, row: RealRow) -> RealConstraint:
-    """Return a row on the last pre-activations as a constraint on the coordinates of a cell: bound - row . z >= 0."""
-    frame = search.frame
-    scale = Fraction(1, frame.rows[0][0])
-    slopes = [Fraction(0)] * (frame.dimension + 1)
-    for factor, (constant, *g) in zip(row.row, cell.affine, strict=True):
-        slopes[0] -= factor * constant
-        for weight, image in zip(g, frame.rows[1:], strict=True):
-            slopes = [a - factor * weight * scale * e for a, e in zip(slopes, image, strict=True)]
-    return RealConstraint(tuple(slopes[1:]), row.bound + LogLinear.rational(slopes[0]), row.strict)
-
-
-def find_all(problem: Problem) -> tuple[Search, list[tuple[Found, Cell]]]:
-    """Run a whole search with its tree kept; return it with what it found."""
-    search = start_search(problem, keep_tree=True)
-    return search, [(f, to_cell(problem, search, f)) for found in search.run() for f in found]
-
-
 def _finished(problem: Problem, search: Search | HalfSpaceSearch, found: Found | OpenCell) -> list[AnyCell]:
     if isinstance(found, OpenCell) or isinstance(search, HalfSpaceSearch):
         assert isinstance(found, OpenCell)
-        return [replace(found, pattern=_layer_patterns(problem, found.pattern))]
-    return to_cells(problem, search, found)
-
-
-def _layer_patterns(problem: Problem, patterns: Sequence[tuple[int, ...]]) -> tuple[tuple[int, ...], ...]:
-    by_layer: list[tuple[int, ...]] = [()] * problem.network.depth
-    for stage, pattern in zip(problem.stages, patterns, strict=True):
-        by_layer[stage.layer - 1] = pattern
-    return tuple(by_layer)
-
-
-def to_cell(problem: Problem, search: Search, found: Found) -> Cell:
-    """Return a cell that a search found, with its pattern by layers and its affine map."""
-    piece = found.piece
-    pattern = _layer_patterns(problem, found.patterns)
-
-    def affine() -> Iterator[Vector]:
-        map_ = Linearization.of_frame(search.frame.rows)
-        for stage, units in zip(problem.stages, found.patterns, strict=True):
-            map_ = Linearization(map_, stage, units)
-        last = Stage(*problem.final, pieces=(), layer=0)
-        for form, scale in last.outputs(map_):
-            row, constant = search.frame.form(form)
-            yield (constant / scale, *(e / scale for e in row))
-
-    return Cell(
-        search.frame,
-        tuple(found.generators),
-        tuple(piece.masks),
-        piece.constraints,
-        piece.equations,
-        pattern,
-        affine,
-    )
+        return [replace(found, pattern=layer_patterns(problem, found.pattern))]
+    return cells_of(problem, search, found)

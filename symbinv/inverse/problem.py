@@ -11,7 +11,8 @@ from symbinv.exact.loglinear import LogLinear
 from symbinv.exact.matrix import ExactMatrix
 from symbinv.exact.policy import Policy
 from symbinv.inverse.constant import constant_output
-from symbinv.inverse.output_set import Clause, OutputSet, before_activation, to_output_set
+from symbinv.inverse.last_activation import Clause, before_activation
+from symbinv.inverse.output_set import OutputSet, to_output_set
 from symbinv.inverse.pruning import Zonotopes
 from symbinv.inverse.search import Goal, Search, begin
 from symbinv.inverse.stages import Stage, hidden_stages, row_stage
@@ -132,7 +133,7 @@ def pose(network: Network, target: Any, box: Any, policy: Policy = "exact") -> P
         return Problem(network, exact_box, None, stages, final, None)
     if last.activation.has_shift and not isinstance(target, str | Polyhedron | OutputSet):
         target = to_target(network, target, policy).values  # floats that sum to 1 up to rounding are rescaled
-    outputs = to_output_set(target, network.sizes[-1], policy)
+    outputs = to_output_set(target, network.sizes[-1], policy, network.output_names)
     problem = Problem(network, exact_box, outputs, stages, final, before_activation(outputs, last.activation))
     constant = constant_output(stages, final)
     if constant is None:

@@ -13,6 +13,7 @@ from symbinv.exact.loglinear import LogLinear
 from symbinv.exact.policy import to_rational
 from symbinv.inverse.half_space_search import OpenCell
 from symbinv.polyhedra.cell import Cell
+from symbinv.polyhedra.maximum import maximum
 from symbinv.polyhedra.real_cell import RealCell
 
 AnyCell = Cell | RealCell | OpenCell
@@ -44,7 +45,7 @@ def bounds_of(cells: Sequence[AnyCell], width: int) -> tuple[tuple[Any, Any], ..
     ends = []
     closed = [cell for cell in cells if not isinstance(cell, OpenCell)]
     if len(closed) < len(cells):
-        raise NotSupportedError("a bounding box needs vertices, which are not kept in so many inputs.")
+        return tuple(_range_of([cell for cell in cells if isinstance(cell, OpenCell)], j, width) for j in range(width))
     for j in range(width):
         rational = [v[j] for cell in closed if isinstance(cell, Cell) for v in cell.vertices]
         values = [LogLinear.rational(e) for e in ({min(rational), max(rational)} if rational else ())]
@@ -59,6 +60,17 @@ def bounds_of(cells: Sequence[AnyCell], width: int) -> tuple[tuple[Any, Any], ..
             high = sympy.oo
         ends.append((low, high))
     return tuple(ends)
+
+
+def _range_of(cells: Sequence[OpenCell], input_: int, width: int) -> tuple[Any, Any]:
+    """Return the ends of one input over cells without vertices, by linear programs."""
+    ends = []
+    for sign in (-1, 1):
+        unit = [Fraction(sign * int(j == input_)) for j in range(width)]
+        found = [maximum(cell.polyhedron, unit) for cell in cells]
+        largest = [e for e in found if e is not None]
+        ends.append(sign * max(largest) if len(largest) == len(found) else sign * sympy.oo)
+    return ends[0], ends[1]
 
 
 def _compare(a: LogLinear, b: LogLinear) -> int:

@@ -17,8 +17,8 @@ class Empty:
     Attributes:
         reason: One sentence.
         claim: What it rests on.
-        certificate: Evidence that can be checked (a Farkas or Motzkin vector, an interval), or None
-            where the reason is evident by itself (a sigmoid is never 1).
+        certificate: Evidence that can be checked (a Farkas or Motzkin vector, an interval, a tree of splits), or
+            None where the reason is evident by itself (a sigmoid is never 1).
         layer: The layer at which the target fails, from 1.
         nearest: The distance from the target to the nearest attainable one, largest entry,
             where rounding alone may have put the target off; approximate.

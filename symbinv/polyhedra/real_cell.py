@@ -220,15 +220,20 @@ class RealCell:
         """Tell whether a point belongs to the cell, removed faces considered, exactly."""
         return all(h.contains(x) for h in self.half_spaces)
 
-    @cached_property
+    @property
     def interior_point(self) -> tuple[sympy.Expr, ...]:
         """A point of the relative interior, as SymPy numbers."""
+        return tuple(e.to_sympy() for e in self.real_interior_point)
+
+    @cached_property
+    def real_interior_point(self) -> Point:
+        """A point of the relative interior, as exact reals."""
         vertices = self.real_vertices
         share = Fraction(1, len(vertices))
         mean = [combine([share] * len(vertices), column) for column in zip(*vertices, strict=True)]
         for ray in self.rays:
             mean = [a + LogLinear.rational(b) for a, b in zip(mean, ray, strict=True)]
-        return tuple(e.to_sympy() for e in mean)
+        return tuple(mean)
 
     @cached_property
     def volume(self) -> sympy.Expr:

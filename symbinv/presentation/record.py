@@ -5,9 +5,9 @@ from typing import Any
 
 import sympy
 
+from symbinv.inverse.answer import Answer
 from symbinv.inverse.invert import Inverse
 from symbinv.inverse.preimage import Preimage
-from symbinv.inverse.specification import Answer
 from symbinv.inverse.verdict import Empty, NonEmpty, Unknown, Verdict
 from symbinv.network.network import Network
 from symbinv.presentation.text import domain_lines, layer_rows, network_rows

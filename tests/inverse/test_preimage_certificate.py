@@ -9,15 +9,23 @@ import subprocess
 import sys
 from fractions import Fraction
 
+import mpmath
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import symbinv.inverse.problem as engine
 from symbinv import checker
 from symbinv.errors import BudgetError, NotSupportedError
+from symbinv.exact.loglinear import LogLinear, combine
+from symbinv.inverse.answer import answer
 from symbinv.inverse.preimage import preimage, regions
-from symbinv.inverse.specification import answer, parse_specification
+from symbinv.inverse.specification import parse_specification
+from symbinv.inverse.verdict import Empty
 from symbinv.network.network import Network
+
+from ..strategies import short
 
 
 def random_network(seed, sizes):
@@ -25,6 +33,13 @@ def random_network(seed, sizes):
     weights = [rng.integers(-64, 65, size=(m, n)) / 32 for n, m in zip(sizes, sizes[1:], strict=False)]
     biases = [rng.integers(-64, 65, size=m) / 64 for m in sizes[1:]]
     return Network.from_arrays(weights, biases, ["relu"] * (len(sizes) - 2) + ["identity"])
+
+
+def smooth_network(seed, last):
+    """Return a relu network whose last activation is smooth, so that thresholds hold logarithms."""
+    network = random_network(seed, [2, 4, 3])
+    arrays = [layer.weights.fractions() for layer in network.layers], [layer.float_bias for layer in network.layers]
+    return Network.from_arrays(*arrays, ["relu", last])
 
 
 def through_json(data):
@@ -42,9 +57,31 @@ def proofs():
     return found
 
 
+def proofs_with_logarithms():
+    """Return certificates whose thresholds are logarithms, with and without a box, with and without cells."""
+    found = []
+    for seed in range(3):
+        sigmoid, softmax = smooth_network(seed, "sigmoid"), smooth_network(seed, "softmax")
+        for network, target in (
+            (sigmoid, "y_0 >= 3/4 and y_1 <= 1/3 or y_2 > 9/10"),
+            (sigmoid, "y_0 == 1/3"),
+            (sigmoid, "y_0 > 9/10 and y_0 <= 9/10"),
+            (softmax, "y_0 >= 3 y_1 and y_1 >= 2 y_2"),
+            (softmax, ["1/2", "1/3", "1/6"]),
+        ):
+            for box in ([[-2, 2]] * 2, None):
+                found.append(through_json(preimage(network, target, box=box).certificate()))
+    return found
+
+
 @pytest.fixture(scope="module")
 def certificates():
     return proofs()
+
+
+@pytest.fixture(scope="module")
+def logarithmic():
+    return proofs_with_logarithms()
 
 
 @pytest.fixture
@@ -82,11 +119,26 @@ def falsified(data, rng):
     """Return a certificate changed so that its claim is false, or None where the change does not apply."""
     data = copy.deepcopy(data)
     nodes = data["nodes"]
-    kind = rng.choice(["point", "flip", "drop", "deny", "vector", "network", "count", "graft", "box"])
+    kinds = [
+        "point",
+        "flip",
+        "drop",
+        "deny",
+        "vector",
+        "negative",
+        "network",
+        "count",
+        "graft",
+        "box",
+        "threshold",
+        "steep",
+    ]
+    kind = rng.choice(kinds)
     cells = [i for i, node in enumerate(nodes) if node[0] == "cell"]
     if kind == "point" and cells:
         node = nodes[rng.choice(cells)]
-        node[1][0] = str(Fraction(node[1][0]) + 1000 * rng.choice([1, -1]))
+        entry = node[1][0]["rational"] if isinstance(node[1][0], dict) else node[1][0]
+        node[1][0] = str(Fraction(entry) + 1000 * rng.choice([1, -1]))
         if data["box"] is None:  # a point of another cell: take that cell's
             others = [nodes[i][1] for i in cells if nodes[i] is not node]
             if not others:
@@ -113,10 +165,26 @@ def falsified(data, rng):
         node = rng.choice(vectors)
         used = [i for i, e in enumerate(node[1]) if Fraction(e)]
         node[1][rng.choice(used)] = "0"
+    elif kind == "negative":
+        vectors = [n for n in nodes if n[0] == "infeasible"]
+        if not vectors:
+            return None
+        node = rng.choice(vectors)
+        node[1] = [str(-Fraction(e)) for e in node[1]]
+    elif kind == "threshold" and cells and data["target"] is not None and any(data["target"]):  # none is ever met
+        for clause in data["target"]:
+            for row in clause:
+                row[1] = str(-(10**6))
+    elif kind == "steep":  # a relaxation of slope 10^6, which encloses nearly everything
+        bounds = [n for n in nodes if n[0] == "bound" and any(e is not None for part in n[2] for e in part)]
+        if not bounds:
+            return None
+        node = rng.choice(bounds)
+        node[2] = [[None if e is None else 256 * 10**6 for e in part] for part in node[2]]
     elif kind == "network" and cells:
         data["network"][-1]["bias"] = [str(Fraction(b) + 10**6) for b in data["network"][-1]["bias"]]
-        if len(data["target"]) > 1 or len(data["target"][0]) == 1:
-            return None  # a common shift keeps classes, and meets one of two opposite thresholds
+        if len(data["target"]) > 1 or all(sum(map(Fraction, row)) <= 0 for row, _, _ in data["target"][0]):
+            return None  # a common shift keeps classes, and meets thresholds from below
     elif kind == "count":
         data["cells"] += 1
     elif kind == "graft" and len(nodes) > 3:  # a subtree that is left out
@@ -130,7 +198,7 @@ def falsified(data, rng):
     return data
 
 
-def test_a_thousand_false_certificates_are_refused(certificates, by_half_spaces):
+def test_a_thousand_false_certificates_are_refused(certificates, logarithmic, by_half_spaces):
     wide = []
     for seed in (2, 3):
         network = random_network(seed, [2, 4, 3, 2])
@@ -139,7 +207,7 @@ def test_a_thousand_false_certificates_are_refused(certificates, by_half_spaces)
     rng = random.Random(11)
     refused, kept = 0, []
     while refused < 1000:
-        base = rng.choice(certificates if rng.random() < 0.7 else wide)
+        base = rng.choice(rng.choice([certificates, certificates, logarithmic, wide]))
         data = falsified(base, rng)
         if data is None:
             continue
@@ -195,6 +263,17 @@ def test_answers_to_properties_have_certificates():
         checker.check(false)
 
 
+def test_an_empty_verdict_carries_its_proof(monkeypatch):
+    network = random_network(1, [2, 4, 3, 2])
+    for target, last in (("y_0 > 1000", network), ("y_0 > 9/10 and y_0 < 1/2", smooth_network(1, "sigmoid"))):
+        verdict = preimage(last, target, box=[[-1, 1]] * 2).verdict
+        assert isinstance(verdict, Empty) and verdict.certificate.check()
+    monkeypatch.setattr(engine, "VERTEX_LIMIT", 0)
+    verdict = preimage(network, "y_0 > 1000", box=[[-1, 1]] * 2).verdict
+    verdict.certificate.data["target"][0][0][1] = "1000"  # outputs below 1000, of which there are some
+    assert not verdict.certificate.check()
+
+
 def test_partial_preimages_prove_only_that_they_are_not_empty():
     found = preimage(random_network(0, [2, 6, 4, 2]), "argmax == 0", box=[[-2, 2]] * 2, max_cells=1)
     assert checker.check(through_json(found.certificate()))["claim"] == "nonempty"
@@ -204,17 +283,68 @@ def test_partial_preimages_prove_only_that_they_are_not_empty():
             nothing.certificate()
 
 
-def test_logarithms_have_no_certificate_yet():
+def test_thresholds_with_logarithms_have_certificates(logarithmic):
+    kinds = set()
+    for data in logarithmic:
+        checker.check(data)
+        kinds |= {node[0] for node in data["nodes"]}
+    assert kinds == {"split", "row", "cell", "bound", "infeasible", "missed"}
+    assert any(isinstance(e, dict) for data in logarithmic for n in data["nodes"] if n[0] == "cell" for e in n[1])
+    without_kinks = Network.from_arrays([[[1, 2]]], [[0]], ["sigmoid"])
+    for box, cells in (([[-1, 1]] * 2, 1), (None, 2)):
+        found = preimage(without_kinks, "y_0 >= 3/4", box=box)
+        assert checker.check(through_json(found.certificate()))["cells"] == len(found.cells) <= cells
+    partial = preimage(smooth_network(0, "sigmoid"), "y_0 == 1/3", box=[[-2, 2]] * 2, max_cells=1)
+    assert checker.check(through_json(partial.certificate()))["claim"] == (
+        "complete" if partial.is_complete else "nonempty"
+    )
+
+
+def test_a_threshold_that_differs_by_little_is_another_threshold(logarithmic):
     network = Network.from_arrays([[[1]]], [[0]], ["sigmoid"])
-    with pytest.raises(NotSupportedError, match="rational thresholds"):
-        preimage(network, "y_0 >= 3/4", box=[[0, 2]]).certificate()
+    data = through_json(preimage(network, "y_0 == 3/4", box=[[0, 2]]).certificate())  # x = log 3
+    (row, bound, strict), _ = data["target"][0]
+    assert (row, bound, strict) == (["1"], {"rational": "0", "logs": [["1", "3"]]}, False) or bound["logs"]
+    checker.check(data)
+    for clause in data["target"]:
+        clause[0][1]["rational"] = str(Fraction(-1, 10**30))
+    with pytest.raises(checker.Refused):
+        checker.check(data)
+
+
+def test_nested_logarithms_are_refused_by_name():
+    network = Network.from_arrays([[[1]]], [[0]], ["softplus"])
+    with pytest.raises(NotSupportedError, match="logarithms of rationals"):
+        preimage(network, "y_0 >= 1", box=[[-2, 2]]).certificate()
+
+
+@given(st.lists(st.tuples(st.fractions(-9, 9, max_denominator=9), st.integers(1, 60), st.integers(1, 60))), short)
+@settings(max_examples=200, deadline=None)
+def test_the_checkers_signs_of_logarithms_are_those_of_balls(terms, rational):
+    terms = [*terms, *((-q, m * 2, n * 2) for q, m, n in terms[1:])]  # much cancels
+    number = {"rational": str(rational), "logs": [[str(q), str(Fraction(m, n))] for q, m, n in terms]}
+    real = combine(
+        [Fraction(1)] + [q for q, _, _ in terms],
+        [LogLinear.rational(rational)] + [LogLinear.log(Fraction(m, n)) for _, m, n in terms],
+    )
+    assert checker.sign(checker.number(number)) == real.sign()
+
+
+@given(st.fractions(Fraction(1, 10**40), 10**40), st.integers(1, 300))
+@settings(max_examples=100, deadline=None)
+def test_bounds_of_logarithms_hold_and_are_narrow(r, bits):
+    low, high = checker.log_bounds(r, bits)
+    with mpmath.workprec(bits + 400):
+        exact = mpmath.log(mpmath.mpf(r.numerator) / r.denominator) * 2**bits
+        assert low <= exact <= high
+    assert high - low <= 150 * (bits + 10)
 
 
 def test_the_checker_imports_nothing_of_ours_and_runs_by_itself(tmp_path, certificates):
     source = pathlib.Path(checker.__file__).read_text()
     names = {a.name for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Import) for a in n.names}
     names |= {n.module for n in ast.walk(ast.parse(source)) if isinstance(n, ast.ImportFrom)}
-    assert names <= {"json", "sys", "collections.abc", "fractions", "itertools", "math", "typing"}
+    assert names <= {"json", "sys", "collections.abc", "fractions", "itertools", "math", "operator", "typing"}
     good, bad = tmp_path / "good.json", tmp_path / "bad.json"
     good.write_text(json.dumps(certificates[0]))
     bad.write_text("{")

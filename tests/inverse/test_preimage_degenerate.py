@@ -1,11 +1,13 @@
 """Degenerate networks with answers derived by hand."""
 
+import json
 from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 import sympy
 
+from symbinv import checker
 from symbinv.inverse.preimage import preimage, regions
 from symbinv.inverse.verdict import Empty, NonEmpty
 from symbinv.network.activation import Piece, activation
@@ -178,3 +180,86 @@ def test_around_finds_the_cell_of_its_point_first():
     assert found.cells[0].contains(["-1/2", "-1/4"])
     whole = preimage(DIAMOND, "y_0 <= 1", box=[[-3, 3], [-3, 3]], around=["-1/2", "-1/4"])
     assert whole.is_complete and whole.volume == 8
+
+
+def one_input(name):
+    return Network.from_arrays([[[1]]], [[0]], [name])
+
+
+def hidden(rows, biases, weights, bias=0, name="relu"):
+    return Network.from_arrays([rows, [weights]], [biases, [bias]], [name, "identity"])
+
+
+MAXIMUM = hidden([[1, -1], [0, 1], [0, -1]], [0, 0, 0], [1, 1, -1])  # max(x_1, x_2), as MaxPool is rewritten
+STRIP = hidden([[1, 0], [1, 0]], [0, Fraction(-1, 10**9)], [1, -1])  # rises by 1e-9 between two parallel lines
+TENT = hidden([[1], [1], [1]], [1, 0, -1], [1, -2, 1])  # 1 - |x| on [-1, 1], 0 elsewhere
+
+EVERYTHING = [(-sympy.oo, sympy.oo)] * 2
+
+# network, target, box, then by hand: number of cells, dimension, volume, ends of every input
+BY_HAND = {
+    "a line in a bias-free network": (hidden([[1, 1]], [0], [1]), "y_0 == 2", None, 1, 1, sympy.oo, EVERYTHING),
+    "a half-plane in a bias-free network": (hidden([[1, 1]], [0], [1]), [0], None, 1, 2, sympy.oo, EVERYTHING),
+    "a cone in a bias-free network": (
+        hidden([[1, 0], [0, 1]], [0, 0], [-1, -1]), "y_0 >= 0", None, 1, 2, sympy.oo, [(-sympy.oo, 0)] * 2,
+    ),
+    "opposite units: their common line is a cell": (
+        hidden([[1, -1], [-1, 1]], [0, 0], [1, 1]), [0], [[-1, 1]] * 2, 1, 1, 2 * sympy.sqrt(2), [(-1, 1)] * 2,
+    ),
+    "a unit that is 0 everywhere": (hidden([[1], [0]], [0, 0], [1, 7]), [1], None, 1, 0, 1, [(1, 1)]),
+    "a unit that is dead on all outputs of the layer below": (
+        Network.from_arrays([[[1]], [[-1]], [[1]]], [[0], [0], [0]], ["relu", "relu", "identity"]),
+        [0], [[-1, 1]], 2, 1, 2, [(-1, 1)],
+    ),
+    "parallel hyperplanes 1e-9 apart: the rise between": (
+        STRIP, "0 < y_0 < 1/1000000000", [[-1, 1]] * 2, 1, 2, Fraction(2, 10**9), [(0, Fraction(1, 10**9)), (-1, 1)],
+    ),
+    "parallel hyperplanes 1e-9 apart: above both": (
+        STRIP, [Fraction(1, 10**9)], [[-1, 1]] * 2, 2, 2, 2 - Fraction(2, 10**9), [(Fraction(1, 10**9), 1), (-1, 1)],
+    ),
+    "a level at the top of a tent, on a kink": (TENT, [1], None, 1, 0, 1, [(0, 0)]),
+    "the foot of a tent: two constant regions": (TENT, [0], [[-3, 3]], 3, 1, 4, [(-3, 3)]),
+    "half way up a tent": (TENT, ["1/2"], None, 2, 0, 2, [(Fraction(-1, 2), Fraction(1, 2))]),
+    "a maximum below a level": (MAXIMUM, "y_0 <= 1", [[-2, 2]] * 2, 6, 2, 9, [(-2, 1)] * 2),
+    "a maximum at a level: a corner": (MAXIMUM, [0], [[-2, 2]] * 2, 2, 1, 4, [(-2, 0)] * 2),
+    "relu6 at its upper kink": (one_input("relu6"), [6], None, 2, 1, sympy.oo, [(6, sympy.oo)]),
+    "relu6 between its kinks": (one_input("relu6"), [3], None, 1, 0, 1, [(3, 3)]),
+    "relu6 above its range": (one_input("relu6"), "y_0 > 6", None, 0, -1, 0, None),
+    "hard_sigmoid at 0": (one_input("hard_sigmoid"), [0], [[-4, 4]], 1, 1, Fraction(3, 2), [(-4, Fraction(-5, 2))]),
+    "hard_sigmoid at one half": (one_input("hard_sigmoid"), ["1/2"], None, 1, 0, 1, [(0, 0)]),
+    "leaky_relu below 0": (one_input("leaky_relu(1/4)"), "-1 <= y_0 <= 1", None, 2, 1, 5, [(-4, 1)]),
+    "leaky_relu of slope 0.01": (one_input("leaky_relu"), [-1], None, 1, 0, 1, [(-100, -100)]),
+    "prelu takes each value once": (one_input("prelu(1/2)"), ["-1/2"], None, 1, 0, 1, [(-1, -1)]),
+    "prelu with slope 1 is the identity": (one_input("prelu(1)"), "0 <= y_0 + 1 <= 2", None, 2, 1, 2, [(-1, 1)]),
+    "abs takes a value twice": (one_input("abs"), [2], None, 2, 0, 2, [(-2, 2)]),
+    "hard_tanh inside": (one_input("hard_tanh"), "-1 < y_0 < 1", None, 1, 1, 2, [(-1, 1)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_degenerate_networks_have_the_answers_derived_by_hand(name):
+    network, target, box, cells, dimension, volume, ends = BY_HAND[name]
+    found = preimage(network, target, box=box)
+    assert (len(found.cells), found.dimension, found.volume) == (cells, dimension, volume)
+    assert found.bounding_box == (None if ends is None else tuple(ends))
+    assert checker.check(json.loads(json.dumps(found.certificate())))["cells"] == cells
+    for cell in found.cells:
+        assert found.contains(cell.interior_point) and sum(c.contains(cell.interior_point) for c in found.cells) == 1
+
+
+def test_bias_free_cones_have_their_rays_and_lines():
+    quadrants = regions(hidden([[1, 0], [0, 1]], [0, 0], [1, 1])).cells
+    assert {frozenset(c.rays) for c in quadrants} == {frozenset({(a, 0), (0, b)}) for a in (1, -1) for b in (1, -1)}
+    left, right = regions(hidden([[1, 1]], [0], [1])).cells
+    for cell, sign in ((left, -1), (right, 1)):
+        ((ray,), (line,)) = cell.rays, cell.lines
+        assert sign * sum(ray) > 0 and sum(line) == 0 != line[0]
+
+
+def test_ties_go_to_the_first_output_for_argmax_and_argmin():
+    flat = Network.from_arrays([[[0], [0]]], [[1, 1]], ["identity"])
+    for word in ("argmax", "argmin"):
+        assert [len(preimage(flat, f"{word} == {i}", box=[[0, 1]]).cells) for i in range(2)] == [1, 0]
+    crossing = Network.from_arrays([[[1], [-1]]], [[0, 0]], ["identity"])  # equal at 0
+    first, second = (preimage(crossing, f"argmax == {i}", box=[[-1, 1]]) for i in range(2))
+    assert first.contains([0]) and not second.contains([0]) and first.volume == second.volume == 1

@@ -5,7 +5,8 @@ from fractions import Fraction
 import pytest
 
 from symbinv.errors import NotSupportedError, ReadError, ShapeError
-from symbinv.inverse.specification import answer, parse_specification, read_specification, replay_float32
+from symbinv.inverse.answer import answer, replay_float32
+from symbinv.inverse.specification import parse_specification, read_specification
 from symbinv.network.network import Network
 
 HEAD = "(declare-const X_0 Real)\n(declare-const Y_0 Real)\n(declare-const Y_1 Real)\n"

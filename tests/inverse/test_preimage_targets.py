@@ -13,7 +13,8 @@ from symbinv.inverse.verdict import Empty
 from symbinv.network.network import Network
 from symbinv.polyhedra.polyhedron import Polyhedron
 
-IDENTITY = Network.from_arrays([[[1, 0, 0], [0, 1, 0], [0, 0, 1]]], [[0, 0, 0]], ["identity"])
+IDENTITY_ARRAYS = [[[1, 0, 0], [0, 1, 0], [0, 0, 1]]]
+IDENTITY = Network.from_arrays(IDENTITY_ARRAYS, [[0, 0, 0]], ["identity"])
 UNIT = [[0, 1]] * 3
 
 
@@ -57,6 +58,36 @@ def test_grammar_reads_linear_comparisons_and_classes(text, inside, outside):
 def test_text_outside_the_grammar_is_refused(text):
     with pytest.raises(OptionError, match="must read like"):
         to_output_set(text, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("y_0 >= ", "number or an output at position 7 (^ in 'y_0 >= ^')"),
+        ("y_0 > 1 and argmax = 7", "not 7, at position 21 (^ in 'y_0 > 1 and argmax = ^7')"),
+        ("y_0 ~ 1", "relation at position 4 (^ in 'y_0 ^~ 1')"),
+        ("y_0 y_1", "relation at position 4"),
+    ],
+)
+def test_errors_show_the_place(text, place):
+    with pytest.raises(OptionError) as caught:
+        to_output_set(text, 3)
+    assert place in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_outputs_may_be_called_by_their_names():
+    names = ["setosa", "y[1]", "petal width (cm)"]
+    network = Network.from_arrays(IDENTITY_ARRAYS, [[0, 0, 0]], ["identity"], output_names=names)
+    for text, plain in (
+        ("argmax == setosa", "argmax == 0"),
+        ("setosa - 2*y[1] >= 1/2 petal width (cm)", "y_0 - 2*y_1 >= 1/2 y_2"),
+        ("0 <= petal width (cm) <= 1/2 or y_1 < y[1]", "0 <= y_2 <= 1/2"),
+    ):
+        assert preimage(network, text, box=UNIT).volume == preimage(network, plain, box=UNIT).volume
+    with pytest.raises(OptionError, match="position 0"):
+        to_output_set("setosas > 0", 3, names=names)
+    digits = to_output_set("y_0 >= 1 and argmax == 2", 3, names=["2", "1", "0"])  # numbers are numbers
+    assert digits.contains([1, 0, 2]) and not digits.contains([0, 0, 2])
 
 
 @pytest.mark.parametrize("text", ["argmax == 3", "y_3 > 0"])
