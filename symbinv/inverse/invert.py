@@ -22,12 +22,13 @@ from symbinv.inverse.pattern import (
     check_pattern,
     constant_outputs,
     pattern_at,
+    unit_branches,
     unit_pieces,
 )
 from symbinv.inverse.pivots import Columns, PivotChoice
 from symbinv.inverse.target import Target, to_target
 from symbinv.inverse.verdict import Unknown, Verdict
-from symbinv.network.activation import Piece
+from symbinv.network.activation import Branch, Piece
 from symbinv.network.bounds import box_intervals
 from symbinv.network.constraint import Constraint
 from symbinv.network.network import Network, to_box, to_exact_input
@@ -140,7 +141,7 @@ def invert(
     strategy: str | Mapping[int, str] = "paper",
     box: Any = None,
     at: Any = None,
-    pattern: Sequence[Sequence[int] | None] | None = None,
+    pattern: Sequence[Any] | None = None,
     policy: Policy = "exact",
 ) -> Inverse:
     """Derive all inputs that produce a target, layer by layer, exactly.
@@ -161,7 +162,9 @@ def invert(
             "fewest_provisos" or "best_conditioned" (numbers only); see `reduce_rows`.
         box: (n0, 2) lower and upper ends of the inputs; the network's own box where left out.
         at: An input whose activation pattern is taken.
-        pattern: One tuple of piece indices per layer (None for layers that need none).
+        pattern: One tuple per layer (None for layers that need none): for each unit the index of its piece, or of its
+            branch where the activation falls and then rises (silu, gelu, square), which "left" and "right" name too;
+            one name stands for all units.
         policy: What a float in `target`, `box` or `at` stands for.
 
     Raises:
@@ -219,6 +222,9 @@ def _choose_pattern(network: Network, goal: Target, at: Any, pattern: Any, polic
             if index == network.depth and goal.is_numeric and f.pieces is not None:
                 chosen = (*chosen[:-1], _pattern_of_target(f.pieces, goal, index, f.name))
                 continue
+            if index == network.depth and goal.is_numeric and f.branches is not None:
+                chosen = (*chosen[:-1], _branches_of_target(f.branches, goal, index, f.name))
+                continue
             raise NotInvertibleError(
                 f"layer {index} uses {f.name!r}, which is not one-to-one; `preimage` handles piecewise-linear "
                 "networks, and `at=` an input or `pattern=` inverts inside one activation pattern."
@@ -243,6 +249,20 @@ def _pattern_of_target(pieces: Sequence[Piece], goal: Target, index: int, name: 
             raise NotInvertibleError(
                 f"layer {index} uses {name!r}, which takes the value {y} on {len(fitting)} pieces; "
                 "give `at=` an input or `pattern=`, or use `preimage`."
+            )
+        chosen.append(fitting[0] if fitting else 0)
+    return tuple(chosen)
+
+
+def _branches_of_target(branches: Sequence[Branch], goal: Target, index: int, name: str) -> tuple[int, ...]:
+    """Return the branches on which the last layer must be to give the target, where each is the only one."""
+    chosen = []
+    for y in goal.fractions():
+        fitting = [k for k, b in enumerate(branches) if b.image.contains(y) and (k == 0 or y != b.image.lower)]
+        if len(fitting) > 1:
+            raise NotInvertibleError(
+                f"layer {index} uses {name!r}, which takes the value {y} on its left and on its right branch; "
+                "give `at=` an input, or `pattern=` with 'left' or 'right' for each unit."
             )
         chosen.append(fitting[0] if fitting else 0)
     return tuple(chosen)
@@ -297,6 +317,7 @@ def _layer_step(
         columns=columns,
         constants=constants,
         pieces=pieces,
+        branches=unit_branches(layer, pattern[index - 1]),
         reduction=choice.reduce(matrix, index, unknowns, above),
         unknowns=tuple(unknowns),
         shift=shift,
@@ -304,7 +325,7 @@ def _layer_step(
         sides=tuple(sides[i] for i in rows),
         outputs=outputs,
         superscript=above,
-        images=_images(network, index, columns, pieces_below, box),
+        images=_images(network, index, columns, pattern, box),
     )
 
 
@@ -312,12 +333,16 @@ def _images(
     network: Network,
     index: int,
     columns: Sequence[int],
-    pieces_below: tuple[Piece, ...] | None,
+    pattern: Pattern,
     box: ExactMatrix | None,
 ) -> tuple[Interval, ...]:
     if index == 1:
         intervals = box_intervals(box, network.sizes[0])
         return tuple(intervals[j] for j in columns)
-    if pieces_below is None:
-        return (network.layers[index - 2].activation.image,) * len(columns)
-    return tuple(piece_image(pieces_below[j]) for j in columns)
+    below, units = network.layers[index - 2], pattern[index - 2]
+    pieces, branches = unit_pieces(below, units), unit_branches(below, units)
+    if pieces is not None:
+        return tuple(piece_image(pieces[j]) for j in columns)
+    if branches is not None:
+        return tuple(branches[j].image for j in columns)
+    return (below.activation.image,) * len(columns)

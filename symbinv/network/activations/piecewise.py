@@ -234,8 +234,8 @@ def _abs() -> Activation:
         Interval.closed(0, None),
         {},
         (
-            Branch("left", half(None, ZERO), half(ZERO, None), False, left),
-            Branch("right", half(ZERO, None), half(ZERO, None), True, right),
+            Branch("left", half(None, ZERO), half(ZERO, None), False, left, (ZERO, ZERO)),
+            Branch("right", half(ZERO, None), half(ZERO, None), True, right, (ZERO, ZERO)),
         ),
     )
 
