@@ -135,6 +135,7 @@ def reduce_rows(
     order: Sequence[int] | None = None,
     superscript: Sequence[int] = (),
     record: bool | None = None,
+    names: Sequence[Any] | None = None,
 ) -> RowReduction: ...
 
 
@@ -157,6 +158,7 @@ def reduce_rows(
     order: Sequence[int] | None = None,
     superscript: Sequence[int] = (),
     record: bool | None = None,
+    names: Sequence[Any] | None = None,
 ) -> "RowReduction | CaseTree":
     r"""Reduce a matrix by row operations, exactly.
 
@@ -173,6 +175,7 @@ def reduce_rows(
         order: Columns in the order in which pivots are sought, for "paper"; the others follow from the left.
         superscript: Numbers put above every name that is given.
         record: Whether to keep the operations; by default up to 1024 entries.
+        names: What the columns are called in messages; by default their numbers, from 0.
 
     Returns:
         The reduction. Symbolic pivots that were taken to be non-zero stand in `assumptions`.
@@ -210,11 +213,8 @@ def reduce_rows(
         reduction = _reduce_recorded(exact, columns, largest) if keep else _reduce_whole(exact, columns)
     else:
         reduction = reduce_named(exact, columns, tuple(superscript), strategy)
-    if chosen and not _is_zero_below(reduction):
-        raise OptionError(
-            f"the free columns must leave columns of full rank, but without {sorted(chosen)} the rank is only "
-            f"{reduction.rank}; choose fewer or other free variables."
-        )
+    if chosen:
+        _check_rank(reduction, chosen, names)
     return reduction
 
 
@@ -274,9 +274,24 @@ def _independent_first(matrix: ExactMatrix, columns: Sequence[int]) -> list[int]
     return chosen
 
 
-def _is_zero_below(reduction: RowReduction) -> bool:
-    rest = reduction.echelon.select(rows=range(reduction.rank, reduction.matrix.rows))
-    return rest.rows == 0 or rest.is_zero()
+def _check_rank(reduction: RowReduction, chosen: frozenset[int], names: Sequence[Any] | None) -> None:
+    """Refuse free columns that the others do not span; what is left of them below the pivots tells which."""
+    rows = range(reduction.rank, reduction.matrix.rows)
+    needed = [j for j in sorted(chosen) if rows and not reduction.echelon.select(rows=rows, columns=[j]).is_zero()]
+    if not needed:
+        return
+    others = [j for j in range(reduction.matrix.columns) if j not in chosen]
+
+    def listed(columns: Sequence[int]) -> str:
+        """Return the names of columns, eight at most."""
+        shown = [str(j if names is None else names[j]) for j in columns]
+        return ", ".join(shown if len(shown) <= 8 else [*shown[:7], "..."])
+
+    left = f"the others, {listed(others)}, have rank {reduction.rank}" if others else "no column is left for a pivot"
+    raise OptionError(
+        f"free columns must be combinations of the others, but {listed(needed)} {'is' if len(needed) == 1 else 'are'} "
+        f"not ({left}); choose fewer or other free variables."
+    )
 
 
 def reduce_named(

@@ -1,5 +1,6 @@
 """Values of command-line options: numbers, pairs, boxes, lists of activations. Text is data, never executed."""
 
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,6 +18,11 @@ def read_activations(text: str) -> list[str]:
         else:
             names[-1] += c
     return names
+
+
+def read_names(text: str) -> list[str]:
+    """Return names between commas; a comma inside braces belongs to a name."""
+    return [name.strip() for name in re.split(r",(?![^{]*\})", text)]
 
 
 def read_numbers(text: str) -> list[Fraction]:

@@ -31,6 +31,11 @@ def derive(
     box: BoxOption = None,
     at: AtOption = None,
     floats: FloatsOption = False,
+    free: Annotated[str | None, typer.Option(help="Variables that shall be free, such as x_1,a^{(1)}_2.")] = None,
+    order: Annotated[str | None, typer.Option(help="Variables that shall have a pivot first, in order.")] = None,
+    strategy: Annotated[
+        str, typer.Option(help="Which pivots are taken: paper, fewest_provisos or best_conditioned.")
+    ] = "paper",
     out: OutOption = None,
     fragment: Annotated[bool, typer.Option(help="LaTeX for \\input instead of a whole document.")] = False,
     as_json: JsonOption = False,
@@ -38,7 +43,7 @@ def derive(
 ) -> None:
     """Derive the inputs that produce a target: LaTeX to --out, the layer table to the terminal."""
     network = network_of(net, sizes, activation, policy)
-    inverse = inverse_of(network, target, box, at, floats)
+    inverse = inverse_of(network, target, box, at, floats, free=free, order=order, strategy=strategy)
     if out is not None:
         if out.suffix not in (".tex", ".txt"):
             raise OptionError(f"a derivation is written as .tex or .txt, not {out.suffix!r}.")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from symbinv.commands.arguments import read_activations, read_box, read_numbers, read_whole
+from symbinv.commands.arguments import read_activations, read_box, read_names, read_numbers, read_whole
 from symbinv.commands.output import working
 from symbinv.errors import OptionError
 from symbinv.inverse.invert import Inverse, invert
@@ -23,10 +23,28 @@ def network_of(net: Path | None, sizes: str | None, activation: str, policy: str
     return Network.generic(numbers, names)
 
 
-def inverse_of(network: Network, target: str | None, box: str | None, at: str | None, floats: bool) -> Inverse:
-    """Invert a network at a target given as text."""
+def inverse_of(
+    network: Network,
+    target: str | None,
+    box: str | None,
+    at: str | None,
+    floats: bool,
+    *,
+    free: str | None = None,
+    order: str | None = None,
+    strategy: str = "paper",
+) -> Inverse:
+    """Invert a network at a target given as text, with the pivots that were asked for."""
     exact = None if target is None else read_numbers(target)
     values = [float(v) for v in exact] if exact is not None and floats else exact
     point = None if at is None else read_numbers(at)
     with working("inverting"):
-        return invert(network, values, box=read_box(box, network.sizes[0]), at=point)
+        return invert(
+            network,
+            values,
+            free=None if free is None else read_names(free),
+            order=None if order is None else read_names(order),
+            strategy=strategy,
+            box=read_box(box, network.sizes[0]),
+            at=point,
+        )

@@ -71,6 +71,9 @@ def _layer_steps(step: LayerInverse, depth: int) -> Iterator[Step]:
         constant = tuple(i for i in range(len(step.pieces)) if i not in step.rows)
         values = tuple(sympy.Rational(step.pieces[i].intercept) for i in constant)
         yield BranchesTaken(index, step.activation.label, constant, values, step.inequalities)
+    if step.branches is not None:
+        taken = tuple((b.name, b.z, b.image, b.claim) for b in step.branches)
+        yield BranchesTaken(index, step.activation.label, (), (), (), taken)
     if step.sides:
         yield SidesNamed(index, tuple(sympy.Eq(r, v, evaluate=False) for r, v in step.side_values.items()))
         yield Augmented(index, step.reduction.matrix, step.sides, step.unknowns)

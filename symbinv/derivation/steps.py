@@ -63,13 +63,19 @@ class ActivationUndone:
 
 @dataclass(frozen=True, eq=False)
 class BranchesTaken:
-    """Under a pattern: which units are on a constant piece, and what keeps them there."""
+    """Under a pattern: which units are on a constant piece, and what keeps them there; or each unit's branch.
+
+    Attributes:
+        branches: Where the activation falls and then rises, of each unit: the branch's name, the range of z, the
+            values taken there, and whether the inverse is "exact" or "numeric".
+    """
 
     layer: int
     activation: str
     constant_units: tuple[int, ...]
     values: tuple[sympy.Expr, ...]
     inequalities: tuple[sympy.Expr, ...]
+    branches: tuple[tuple[str, Interval, Interval, str], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

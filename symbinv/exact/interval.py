@@ -39,6 +39,19 @@ class Interval:
         below = self.upper is None or (value < self.upper if self.open_upper else value <= self.upper)
         return above and below
 
+    def meet(self, other: "Interval") -> "Interval":
+        """Return what two intervals that meet have in common.
+
+        Example:
+            >>> str(Interval.open(0, 3).meet(Interval.closed(0, 2)))
+            '(0, 2]'
+        """
+        lows = [(i.lower, i.open_lower) for i in (self, other) if i.lower is not None]
+        highs = [(i.upper, not i.open_upper) for i in (self, other) if i.upper is not None]
+        lower, is_open = max(lows, default=(None, True))
+        upper, is_closed = min(highs, default=(None, False))
+        return Interval(lower, upper, is_open, not is_closed)
+
     def __str__(self) -> str:
         left = "(" if self.open_lower else "["
         right = ")" if self.open_upper else "]"

@@ -5,13 +5,12 @@ free variables stay what they are. The layers are kept apart: substituting throu
 at every logit, so `Inverse.expand` does it only on request.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sympy
 
-from symbinv.algebra.elimination import reduce_rows
 from symbinv.errors import NotInvertibleError, NotSupportedError, OptionError
 from symbinv.exact.interval import Interval
 from symbinv.exact.matrix import ExactMatrix
@@ -23,11 +22,13 @@ from symbinv.inverse.pattern import (
     check_pattern,
     constant_outputs,
     pattern_at,
+    unit_branches,
     unit_pieces,
 )
+from symbinv.inverse.pivots import Columns, PivotChoice
 from symbinv.inverse.target import Target, to_target
 from symbinv.inverse.verdict import Unknown, Verdict
-from symbinv.network.activation import Piece
+from symbinv.network.activation import Branch, Piece
 from symbinv.network.bounds import box_intervals
 from symbinv.network.constraint import Constraint
 from symbinv.network.network import Network, to_box, to_exact_input
@@ -135,10 +136,12 @@ def invert(
     network: Network,
     target: Any = None,
     *,
-    free: Mapping[int, Iterable[int]] | None = None,
+    free: Columns | None = None,
+    order: Columns | None = None,
+    strategy: str | Mapping[int, str] = "paper",
     box: Any = None,
     at: Any = None,
-    pattern: Sequence[Sequence[int] | None] | None = None,
+    pattern: Sequence[Any] | None = None,
     policy: Policy = "exact",
 ) -> Inverse:
     """Derive all inputs that produce a target, layer by layer, exactly.
@@ -152,15 +155,22 @@ def invert(
     Args:
         network: The network.
         target: One number per output, or None for symbols y_1 ... y_m, or expressions.
-        free: {layer: columns} that shall be free; layers from 1, columns from 0.
+        free: What shall be free: symbols or their names, ["x_3", "a^{(1)}_2"], whole numbers among them being
+            inputs from 0; or {layer: the same}, layers from 1, whole numbers being columns from 0.
+        order: What shall have a pivot first, written as `free`; the other columns follow from the left.
+        strategy: Which pivots are taken, for all layers or {layer: strategy}: "paper" (from the left),
+            "fewest_provisos" or "best_conditioned" (numbers only); see `reduce_rows`.
         box: (n0, 2) lower and upper ends of the inputs; the network's own box where left out.
         at: An input whose activation pattern is taken.
-        pattern: One tuple of piece indices per layer (None for layers that need none).
+        pattern: One tuple per layer (None for layers that need none): for each unit the index of its piece, or of its
+            branch where the activation falls and then rises (silu, gelu, square), which "left" and "right" name too;
+            one name stands for all units.
         policy: What a float in `target`, `box` or `at` stands for.
 
     Raises:
         ShapeError, InexactError: For targets, boxes and patterns that do not fit.
         NotInvertibleError: For an activation that is not one-to-one, without a pattern.
+        OptionError: For variables that cannot be free together, unknown ones, and unknown strategies.
 
     Example:
         >>> network = Network.from_arrays([[[1, 2, 3], [2, 5, 7]]], [[0, 0]], ["sigmoid"])
@@ -171,7 +181,8 @@ def invert(
     exact_box = network.box if box is None else to_box(box, network.sizes[0], policy)
     goal = to_target(network, target, policy)
     chosen = _choose_pattern(network, goal, at, pattern, policy)
-    steps = _layer_steps(network, goal, chosen, exact_box, dict(free or {}))
+    choice = PivotChoice.of(network, free, order, strategy)
+    steps = _layer_steps(network, goal, chosen, exact_box, choice)
     hint = None if at is None else to_exact_input(at, network.sizes[0], policy).to_numpy()[:, 0]
     verdict, constraint, dimension, claim = judge(network, goal, chosen, exact_box, steps, hint)
     return Inverse(
@@ -211,6 +222,9 @@ def _choose_pattern(network: Network, goal: Target, at: Any, pattern: Any, polic
             if index == network.depth and goal.is_numeric and f.pieces is not None:
                 chosen = (*chosen[:-1], _pattern_of_target(f.pieces, goal, index, f.name))
                 continue
+            if index == network.depth and goal.is_numeric and f.branches is not None:
+                chosen = (*chosen[:-1], _branches_of_target(f.branches, goal, index, f.name))
+                continue
             raise NotInvertibleError(
                 f"layer {index} uses {f.name!r}, which is not one-to-one; `preimage` handles piecewise-linear "
                 "networks, and `at=` an input or `pattern=` inverts inside one activation pattern."
@@ -240,16 +254,27 @@ def _pattern_of_target(pieces: Sequence[Piece], goal: Target, index: int, name: 
     return tuple(chosen)
 
 
+def _branches_of_target(branches: Sequence[Branch], goal: Target, index: int, name: str) -> tuple[int, ...]:
+    """Return the branches on which the last layer must be to give the target, where each is the only one."""
+    chosen = []
+    for y in goal.fractions():
+        fitting = [k for k, b in enumerate(branches) if b.image.contains(y) and (k == 0 or y != b.image.lower)]
+        if len(fitting) > 1:
+            raise NotInvertibleError(
+                f"layer {index} uses {name!r}, which takes the value {y} on its left and on its right branch; "
+                "give `at=` an input, or `pattern=` with 'left' or 'right' for each unit."
+            )
+        chosen.append(fitting[0] if fitting else 0)
+    return tuple(chosen)
+
+
 def _layer_steps(
-    network: Network, goal: Target, pattern: Pattern, box: ExactMatrix | None, free: dict[int, Iterable[int]]
+    network: Network, goal: Target, pattern: Pattern, box: ExactMatrix | None, choice: PivotChoice
 ) -> tuple[LayerInverse, ...]:
-    wrong = [layer for layer in free if not 1 <= layer <= network.depth]
-    if wrong:
-        raise OptionError(f"free must name layers between 1 and {network.depth}, not {wrong}.")
     outputs: tuple[sympy.Expr, ...] = goal.values
     steps = []
     for index in range(network.depth, 0, -1):
-        step = _layer_step(network, index, outputs, pattern, box, free.get(index))
+        step = _layer_step(network, index, outputs, pattern, box, choice)
         steps.append(step)
         below = list(inputs_of_layer(index, step.weights.columns))
         for j, value in step.constants.items():
@@ -264,7 +289,7 @@ def _layer_step(
     outputs: tuple[sympy.Expr, ...],
     pattern: Pattern,
     box: ExactMatrix | None,
-    free: Iterable[int] | None,
+    choice: PivotChoice,
 ) -> LayerInverse:
     layer = network.layers[index - 1]
     m, n = layer.weights.shape
@@ -281,7 +306,6 @@ def _layer_step(
     if shift is not None:
         unknowns.append(shift)
         matrix = matrix.beside(ExactMatrix([[-1]] * len(rows)))
-    chosen = None if free is None else [columns.index(j) if j in columns else j for j in free]
     letter = "u" if layer.activation.has_shift else "z"
     names, sides = symbols(letter, m, above), symbols("r", m, above)
     return LayerInverse(
@@ -293,14 +317,15 @@ def _layer_step(
         columns=columns,
         constants=constants,
         pieces=pieces,
-        reduction=reduce_rows(matrix, free=chosen, superscript=above),
+        branches=unit_branches(layer, pattern[index - 1]),
+        reduction=choice.reduce(matrix, index, unknowns, above),
         unknowns=tuple(unknowns),
         shift=shift,
         right=tuple(names[i] for i in rows),
         sides=tuple(sides[i] for i in rows),
         outputs=outputs,
         superscript=above,
-        images=_images(network, index, columns, pieces_below, box),
+        images=_images(network, index, columns, pattern, box),
     )
 
 
@@ -308,12 +333,16 @@ def _images(
     network: Network,
     index: int,
     columns: Sequence[int],
-    pieces_below: tuple[Piece, ...] | None,
+    pattern: Pattern,
     box: ExactMatrix | None,
 ) -> tuple[Interval, ...]:
     if index == 1:
         intervals = box_intervals(box, network.sizes[0])
         return tuple(intervals[j] for j in columns)
-    if pieces_below is None:
-        return (network.layers[index - 2].activation.image,) * len(columns)
-    return tuple(piece_image(pieces_below[j]) for j in columns)
+    below, units = network.layers[index - 2], pattern[index - 2]
+    pieces, branches = unit_pieces(below, units), unit_branches(below, units)
+    if pieces is not None:
+        return tuple(piece_image(pieces[j]) for j in columns)
+    if branches is not None:
+        return tuple(branches[j].image for j in columns)
+    return (below.activation.image,) * len(columns)

@@ -17,6 +17,7 @@ from symbinv.inverse.pattern import (
     Collapsed,
     Pattern,
     collapse,
+    unit_branches,
     unit_pieces,
 )
 from symbinv.inverse.reach import Reach, walk_down
@@ -62,7 +63,17 @@ def judge(
 
 
 def _off_pattern(network: Network, pattern: Pattern, values: Sequence[Fraction]) -> Empty | None:
-    pieces = unit_pieces(network.layers[-1], pattern[-1]) or ()
+    branches = unit_branches(network.layers[-1], pattern[-1]) or ()
+    for i, (branch, y) in enumerate(zip(branches, values, strict=False), start=1):
+        if not branch.image.contains(y):
+            return Empty(
+                f"Output {i} cannot be {to_rational(y)} on its {branch.name} branch, whose image is {branch.image}.",
+                "exact",
+                layer=network.depth,
+            )
+    pieces = unit_pieces(network.layers[-1], pattern[-1])
+    if pieces is None:
+        return None
     for i, (piece, y) in enumerate(zip(pieces, values, strict=True), start=1):
         if piece.is_constant:
             fits = y == piece.intercept
@@ -126,7 +137,7 @@ def _is_interior(reach: Reach, box: ExactMatrix | None) -> bool:
         if (x[j] - LogLinear.rational(low)).sign() != 1 or (LogLinear.rational(high) - x[j]).sign() != 1:
             return False
     for inequality in reach.inequalities:
-        total = LogLinear.rational(inequality.bound)
+        total = LogLinear.rational(inequality.inner)
         for w, v in zip(inequality.row.fractions()[0], x, strict=True):
             total = total - v * w
         if total.sign() != 1:

@@ -12,8 +12,11 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import sympy
+from numpy.typing import NDArray
 
+from symbinv.algebra.closed_form import predicted_terms
 from symbinv.algebra.elimination import RowReduction
 from symbinv.algebra.fiber import AffineFiber, solve_fiber
 from symbinv.algebra.named import Definition
@@ -22,8 +25,9 @@ from symbinv.exact.interval import Interval
 from symbinv.exact.loglinear import LogLinear
 from symbinv.exact.matrix import ExactMatrix
 from symbinv.exact.policy import to_rational
-from symbinv.network.activation import Activation, Piece
+from symbinv.network.activation import Activation, Branch, Inverse1D, Piece
 
+Array = NDArray[np.float64]
 EXPANSION_LIMIT = 1_000_000
 
 
@@ -39,6 +43,7 @@ class LayerInverse:
         columns: Units below that are unknown; the others are `constants`.
         constants: Value of each unit below that sits on a constant piece.
         pieces: The piece that each unit of this layer is on, or None without a pattern.
+        branches: The branch that each unit is on where the activation falls and then rises, or None.
         reduction: Of weights[rows, columns], with a column of -1 for the shift.
         unknowns: The symbols of the columns, the shift last.
         shift: The shift's symbol, or None.
@@ -57,6 +62,7 @@ class LayerInverse:
     columns: tuple[int, ...]
     constants: dict[int, sympy.Rational]
     pieces: tuple[Piece, ...] | None
+    branches: tuple[Branch, ...] | None
     reduction: RowReduction
     unknowns: tuple[sympy.Symbol, ...]
     shift: sympy.Symbol | None
@@ -123,17 +129,33 @@ class LayerInverse:
         if self.pieces is not None:
             piece = self.pieces[unit]
             return (output - to_rational(piece.intercept)) / to_rational(piece.slope)
-        if self.activation.inverse is None:
+        return self.inverse_of(unit).symbolic(output)
+
+    def inverse_of(self, unit: int) -> Inverse1D:
+        """Return the inverse of a curved activation on the branch of a unit."""
+        inverse = self.activation.inverse if self.branches is None else self.branches[unit].inverse
+        if inverse is None:
             raise NotInvertibleError(f"layer {self.index}: {self.activation.name} has no inverse without a pattern.")
-        return self.activation.inverse.symbolic(output)
+        return inverse
+
+    def undo_numerically(self, outputs: Array) -> Array:
+        """Return the right sides from the activations in doubles, feature-major: (m, k) -> (rows, k)."""
+        rows = list(self.rows)
+        if self.pieces is not None:
+            slopes = np.array([float(self.pieces[i].slope) for i in rows])[:, None]
+            shifts = np.array([float(self.pieces[i].intercept) for i in rows])[:, None]
+            return np.asarray((outputs[rows] - shifts) / slopes)
+        with np.errstate(all="ignore"):
+            if self.branches is None:
+                return np.asarray(self.inverse_of(0).numeric(outputs[rows]))
+            return np.array([self.inverse_of(i).numeric(outputs[i]) for i in rows])
 
     def undo_exactly(self, unit: int, output: Fraction) -> LogLinear:
         """Return the right side's value of a unit from the exact value of its activation, inside the image."""
         if self.pieces is not None:
             piece = self.pieces[unit]
             return LogLinear.rational((output - piece.intercept) / piece.slope)
-        inverse = self.activation.inverse
-        exact = None if inverse is None else inverse.exact(LogLinear.rational(output))
+        exact = self.inverse_of(unit).exact(LogLinear.rational(output))
         if exact is None:
             raise NotInvertibleError(f"layer {self.index}: {self.activation.name} could not be inverted at {output}.")
         return exact
@@ -177,12 +199,11 @@ class LayerInverse:
         """
         x = self.fiber.substitute(self.free_variables)
         if self.definitions and not named:
-            rank = self.reduction.rank
-            predicted = 4**rank * self.reduction.matrix.columns
+            predicted = predicted_terms(self.reduction)
             if predicted > EXPANSION_LIMIT:
                 raise BudgetError(
                     f"a written-out solution may have at most {EXPANSION_LIMIT} terms, but layer {self.index} would "
-                    f"have about {predicted:.1e}; keep the names with solution({self.index}, named=True)."
+                    f"have up to {predicted:.1e}; keep the names with solution({self.index}, named=True)."
                 )
         known = self.side_values if named else self.named_values(self.side_values)
         x = tuple(e.xreplace(known) for e in x)

@@ -12,12 +12,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from symbinv.errors import NotSupportedError
+from symbinv.exact.interval import Interval
 from symbinv.exact.loglinear import LogLinear, apply_matrix, combine
 from symbinv.exact.matrix import ExactMatrix
 from symbinv.inverse.pattern import Collapsed, Inequality
 from symbinv.inverse.verdict import Empty
+from symbinv.network.activation import Branch
 from symbinv.network.bounds import box_intervals, forward_intervals
 from symbinv.network.constraint import Constraint
+from symbinv.network.network import Layer
 from symbinv.polyhedra.feasibility import Certificate, LinearSystem, Point, decide, is_inside
 
 
@@ -123,28 +126,32 @@ def _through_activation(
     """Take the determined output of the collapsed layer below back through its activation."""
     below = collapsed.layers[level - 2].activation
     index = collapsed.ends[level - 2]
-    for inequality in (q for q in collapsed.inequalities if q.level == level - 1):
+    for inequality in collapsed.inequalities_at(level):
         sign = (combine(inequality.row.fractions()[0], values) - LogLinear.rational(inequality.bound)).sign()
         if sign is None:
             return None
         if sign > 0 or (sign == 0 and inequality.strict):
             return Empty(f"The only activations of layer {index} leave the pattern.", "exact", None, index)
-    if below.inverse is None or below.has_shift:
+    branches = collapsed.branches[level - 2]
+    if (below.inverse is None and branches is None) or below.has_shift:
         raise NotSupportedError(f"layer {index}: {below.name} in a hidden layer is not supported yet.")
     z: list[LogLinear] = []
     for unit, value in enumerate(values, start=1):
-        inside = is_inside(value, below.image)
+        branch = None if branches is None else branches[unit - 1]
+        image = below.image if branch is None else branch.image
+        inside = is_inside(value, image)
         if inside is None:
             return None
         if not inside:
             return Empty(
-                f"Unit {unit} of layer {index} would have to be {_about(value)}, outside {below.image}, "
-                f"the image of {below.name}.",
+                f"Unit {unit} of layer {index} would have to be {_about(value)}, outside {image}, "
+                f"the image of {below.name}{'' if branch is None else f' on its {branch.name} branch'}.",
                 "exact" if value.is_decidable else "certified",
                 value,
                 index,
             )
-        inverted = below.inverse.exact(value)
+        inverse = below.inverse if branch is None else branch.inverse
+        inverted = None if inverse is None else inverse.exact(value)
         if inverted is None:
             return None
         z.append(inverted)
@@ -161,8 +168,10 @@ def _decide_level(
 ) -> Reach:
     inputs = collapsed.layers[0].weights.columns
     intervals = forward_intervals(collapsed.layers[: level - 1], box_intervals(box, inputs))
-    here = [q for q in collapsed.inequalities if q.level == level - 1]
-    rest = tuple(q for q in collapsed.inequalities if q.level <= level - 1)
+    branches = collapsed.branches[level - 2] if level > 1 else None
+    if branches is not None:
+        intervals = tuple(i.meet(branch.image) for i, branch in zip(intervals, branches, strict=True))
+    here, rest = collapsed.inequalities_at(level), collapsed.inequalities_below(level)
     rows = ExactMatrix.zeros(0, matrix.columns)
     for q in here:
         rows = rows.above(q.row) if rows.rows else q.row
@@ -174,7 +183,8 @@ def _decide_level(
     answer = decide(system)
     if isinstance(answer, Certificate):
         # bounds narrower than the image below come from balls, not from rational arithmetic
-        from_image = level == 1 or all(i == collapsed.layers[level - 2].activation.image for i in intervals)
+        whole = () if level == 1 else _images(collapsed.layers[level - 2], branches)
+        from_image = level == 1 or intervals == whole
         exact = all(r.is_decidable for r in right) and from_image
         where = "inside the box" if level == 1 and box is not None else "that the layer below can produce"
         reason = f"No input of layer {index} {where} gives its pre-activations."
@@ -183,6 +193,12 @@ def _decide_level(
     if answer is None and not undecided:
         undecided = f"neither a point nor a certificate was found for the linear system of layer {index}"
     return Reach(level, index, constraint, None, point, undecided, rest)
+
+
+def _images(layer: Layer, branches: Sequence[Branch] | None) -> tuple[Interval, ...]:
+    if branches is None:
+        return (layer.activation.image,) * layer.weights.rows
+    return tuple(branch.image for branch in branches)
 
 
 def _about(value: LogLinear) -> str:

@@ -81,7 +81,7 @@ def stays_inside(
         for q in inequalities:
             a = _activations(constraint.layers[: q.level], x)
             value = sum((ball(w) * e for w, e in zip(q.row.fractions()[0], a, strict=True)), ball(0))
-            if not (value < ball(q.bound)):
+            if not (value < ball(q.inner)):
                 return False
     return True
 

@@ -27,12 +27,15 @@ from symbinv.network.activations.entry import (
     Parameter,
     Piece,
 )
+from symbinv.notation import is_safe
 
 __all__ = ["ACTIVATIONS", "IDENTITY_PIECES", "Activation", "Branch", "Inverse1D", "Joint", "Piece", "activation"]
 
 ACTIVATIONS: Mapping[str, tuple[Maker, Mapping[str, Fraction]]] = MappingProxyType(
     {**piecewise.ENTRIES, **saturating.ENTRIES, **branched.ENTRIES, **mixing.ENTRIES}
 )
+
+NOT_NAMES = ("nan", "inf", "infinity")  # text that other programs write for what is no number
 
 _ALIASES = {
     "logistic": "sigmoid",
@@ -51,7 +54,8 @@ def activation(spec: "str | Activation", policy: Policy = "exact", **symbols: sy
 
     Args:
         spec: A name of the table such as "sigmoid", "leaky_relu(0.1)" or "leaky_relu(alpha=1/10)", or
-            an `Activation`, which is returned as it is.
+            an `Activation`, which is returned as it is. A parameter that is a name, as in "leaky_relu(alpha)",
+            stays a symbol.
         policy: What a float parameter stands for (text is exact as written).
         symbols: Parameters that stay symbols, as alpha=Symbol("alpha"); taken to be positive.
 
@@ -76,23 +80,25 @@ def activation(spec: "str | Activation", policy: Policy = "exact", **symbols: sy
     unknown = [key for key in symbols if key not in defaults]
     if unknown or not all(isinstance(s, sympy.Symbol) for s in symbols.values()):
         raise OptionError(f"symbols must be SymPy symbols for parameters among {list(defaults)}, not {symbols}.")
-    given: dict[str, Parameter] = dict(_parameters(spec, tail, list(defaults), policy)) if parenthesis else {}
+    given = _parameters(spec, tail, list(defaults), policy) if parenthesis else {}
     try:
         return make(**{**defaults, **given, **symbols})
     except OverflowError as error:
         raise InexactError(f"parameters of {name} must be in the range of doubles, not as in {spec[:60]!r}.") from error
 
 
-def _parameters(spec: str, tail: str, names: list[str], policy: Policy) -> dict[str, Fraction]:
+def _parameters(spec: str, tail: str, names: list[str], policy: Policy) -> dict[str, Parameter]:
     body = tail.strip().removesuffix(")")
-    values: dict[str, Fraction] = {}
+    values: dict[str, Parameter] = {}
     for position, part in enumerate(p for p in body.split(",") if p.strip()):
         key, equals, text = part.partition("=")
         if not equals:
             key, text = (names[position] if position < len(names) else ""), part
         if key.strip() not in names:
             raise OptionError(f"parameters of an activation must be among {names}, not as in {spec[:60]!r}.")
-        values[key.strip()] = to_fraction(text.strip(), policy)
+        value = text.strip()
+        is_name = is_safe(value) and value.lower() not in NOT_NAMES
+        values[key.strip()] = sympy.Symbol(value) if is_name else to_fraction(value, policy)
     return values
 
 

@@ -74,14 +74,7 @@ class NetworkFiber:
 
     def linearize(self, x: Array) -> tuple[Array, Array]:
         """Return c and its Jacobian: (n, k) -> (q, k), (q, n, k)."""
-        a, slopes = x, []
-        for weights, bias, f in zip(self.weights, self.biases, self.activations, strict=True):
-            z = weights @ a
-            z += bias
-            a = f.numeric(z)
-            slopes.append(f.derivative(z, a))
-        c: Array = self.matrix @ a
-        c -= self.offset
+        c, slopes = self._value_and_slopes(x)
         if not slopes:
             return c, np.repeat(self.matrix[:, :, None], x.shape[1], axis=2)
         jacobian = self.matrix[:, :, None] * slopes[-1]
@@ -92,6 +85,14 @@ class NetworkFiber:
 
     def pull_back(self, x: Array) -> tuple[Array, Array]:
         """Return c and J^T c, the gradient of |c|^2 / 2: (n, k) -> (q, k), (n, k)."""
+        c, slopes = self._value_and_slopes(x)
+        g: Array = self.matrix.T @ c
+        for weights, slope in zip(reversed(self.weights), reversed(slopes), strict=True):
+            g = weights.T @ (g * slope)
+        return c, g
+
+    def _value_and_slopes(self, x: Array) -> tuple[Array, list[Array]]:
+        """Return c and da/dz of every layer."""
         a, slopes = x, []
         for weights, bias, f in zip(self.weights, self.biases, self.activations, strict=True):
             z = weights @ a
@@ -100,10 +101,7 @@ class NetworkFiber:
             slopes.append(f.derivative(z, a))
         c: Array = self.matrix @ a
         c -= self.offset
-        g: Array = self.matrix.T @ c
-        for weights, slope in zip(reversed(self.weights), reversed(slopes), strict=True):
-            g = weights.T @ (g * slope)
-        return c, g
+        return c, slopes
 
 
 def network_fiber(constraint: Constraint, moving: Sequence[int], fixed: Array) -> NetworkFiber:

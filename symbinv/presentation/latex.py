@@ -179,6 +179,8 @@ def _valued(equation: sympy.Eq) -> str:
 
 def _branches(step: BranchesTaken) -> str:
     printer = Printer()
+    if step.branches:
+        return _curved_branches(step, printer)
     if not step.constant_units:
         return f"Every unit is on a sloped piece of {latex_text(step.activation)}."
     units = ", ".join(str(i + 1) for i in step.constant_units)
@@ -189,6 +191,20 @@ def _branches(step: BranchesTaken) -> str:
         text = f"Units {units} are on a constant piece of {f}: their equations leave the linear system and stay"
     text += " as inequalities on the unknowns:"
     return text + _align(_rows(lambda r: _relation(r, printer), step.inequalities))
+
+
+def _curved_branches(step: BranchesTaken, printer: Printer) -> str:
+    """Say on which side of its turning point each unit is; units of one branch together."""
+    f = latex_text(step.activation)
+    sentences = []
+    for name, z, image, claim in dict.fromkeys(step.branches):
+        units = [i + 1 for i, taken in enumerate(step.branches) if taken[0] == name]
+        who = f"unit {units[0]} is" if len(units) == 1 else f"units {', '.join(map(str, units))} are"
+        how = "" if claim == "exact" else "; its inverse there has no closed form and is found by root-finding"
+        z_range, values = interval_latex(z, printer), interval_latex(image, printer)
+        sentences.append(f"{who} on the {name} branch, $z_i \\in {z_range}$ with values in ${values}${how}")
+    text = "; ".join(sentences)
+    return f"The activation {f} falls and then rises, so a value may have a $z$ on either side: {text}."
 
 
 def _sides(step: SidesNamed) -> str:

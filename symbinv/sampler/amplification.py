@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symbinv.errors import OptionError
-from symbinv.sampler.compile import Sampler, undo_numerically
+from symbinv.sampler.compile import Sampler
 from symbinv.sampler.samples import Samples
 
 Array = NDArray[np.float64]
@@ -104,7 +104,7 @@ def error_amplification(sampler: Sampler, samples: Samples) -> Amplification:
             if not last:  # the target itself is exact, and its right side rounded once
                 error = _through(sampler, step.index, values, error)
             right = error[:, list(step.rows)] if rows else np.zeros((len(points), 0))
-            own = ROUNDING * np.abs(undo_numerically(step, values.T).T)
+            own = ROUNDING * np.abs(step.undo_numerically(values.T).T)
             right = right + np.where(np.isfinite(own), own, 0.0)
             block = np.abs(kernel.matrix[: len(step.columns)])
             inputs = points if step.index == 1 else outputs[step.index - 2]

@@ -24,7 +24,7 @@ from symbinv.algebra.operation import AddMultiple, Swap
 from symbinv.errors import NotSupportedError, ShapeError
 from symbinv.inverse.invert import Inverse
 from symbinv.inverse.layer import LayerInverse
-from symbinv.sampler.compile import inside, undo_numerically
+from symbinv.sampler.compile import inside
 
 Array = NDArray[np.float64]
 BLOCK_ENTRIES = 1 << 18  # matrix entries in a block: few calls a network, and copies that stay near the core
@@ -256,7 +256,7 @@ class BatchedInverse:
             matrix = scratch.like(np.moveaxis(weights[layer], 0, -1))
             if step.shift is not None:
                 matrix = np.concatenate([matrix, np.full((matrix.shape[0], 1, matrix.shape[2]), -1.0)], axis=1)
-            sides = undo_numerically(step, outputs) - biases[layer].T
+            sides = step.undo_numerically(outputs) - biases[layer].T
             d = len(step.reduction.free)
             unknowns = _solve_layer(program, matrix, sides, free.T[used : used + d], status, scratch)
             used += d

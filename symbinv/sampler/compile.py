@@ -214,7 +214,7 @@ class Sampler:
                 f"target must have shape ({self.network.sizes[-1]},) or ({count}, {self.network.sizes[-1]}), "
                 f"not {np.shape(target)}."
             )
-        return undo_numerically(step, y.T)
+        return step.undo_numerically(y.T)
 
     def _backward_block(self, z: Array, free: Array, lost: NDArray[np.int_]) -> Array:
         """Take one feature-major block from the last pre-activations to the inputs; mark lost columns."""
@@ -239,7 +239,7 @@ class Sampler:
                 below = self.inverse.step(step.index - 1)
                 outside = ~np.all([inside(v, i) for v, i in zip(unknowns, step.images, strict=False)], axis=0)
                 lost[outside & (lost == 0)] = step.index - 1
-                z = undo_numerically(below, inputs)
+                z = below.undo_numerically(inputs)
         return inputs
 
     def _whole(self, step: LayerInverse, unknowns: Array) -> Array:
@@ -365,20 +365,6 @@ def _lambdify_product(index: int, shape: tuple[int, ...]) -> Callable[[Array, Ar
     s = sympy.MatrixSymbol(f"S_{index}", shape[1], count)
     function: Callable[[Array, Array], Array] = sympy.lambdify([p, s], p * s, "numpy")
     return function
-
-
-def undo_numerically(step: LayerInverse, outputs: Array) -> Array:
-    """Return the right side of a layer from its activations, feature-major: (m, k) -> (rows, k)."""
-    rows = list(step.rows)
-    if step.pieces is not None:
-        slopes = np.array([float(step.pieces[i].slope) for i in rows])[:, None]
-        shifts = np.array([float(step.pieces[i].intercept) for i in rows])[:, None]
-        return np.asarray((outputs[rows] - shifts) / slopes)
-    inverse = step.activation.inverse
-    if inverse is None:
-        raise NotSupportedError(f"layer {step.index}: {step.activation.name} has no inverse.")
-    with np.errstate(all="ignore"):
-        return np.asarray(inverse.numeric(outputs[rows]))
 
 
 def inside(values: Array, interval: Interval) -> NDArray[np.bool_]:

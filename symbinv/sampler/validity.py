@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symbinv.inverse.invert import Inverse
+from symbinv.inverse.pattern import unit_ranges
 
 Array = NDArray[np.float64]
 FORWARD_TOLERANCE = 1e-9
@@ -32,13 +33,13 @@ def on_pattern(inverse: Inverse, points: Array) -> NDArray[np.bool_]:
     a: Any = points
     for layer, units in zip(inverse.network.layers, inverse.pattern, strict=True):
         z = a @ layer.float_weights.T + layer.float_bias
-        if units is not None and layer.activation.pieces is not None:
+        ranges = unit_ranges(layer, units)
+        if ranges is not None:
             slack = 1e-9 * (1 + np.abs(z))
-            for i, k in enumerate(units):
-                piece = layer.activation.pieces[k]
-                if piece.lower is not None:
-                    kept &= z[:, i] >= float(piece.lower) - slack[:, i]
-                if piece.upper is not None:
-                    kept &= z[:, i] <= float(piece.upper) + slack[:, i]
+            for i, range_ in enumerate(ranges):
+                if range_.lower is not None:
+                    kept &= z[:, i] >= float(range_.lower) - slack[:, i]
+                if range_.upper is not None:
+                    kept &= z[:, i] <= float(range_.upper) + slack[:, i]
         a = layer.activation.numeric(z)
     return kept

@@ -128,10 +128,75 @@ def test_chosen_free_variables_are_free():
 
 def test_free_variables_that_cannot_be_free_are_refused():
     network = si.Network.from_arrays([[[1, 0], [0, 1]]], [[0, 0]], ["tanh"])
-    with pytest.raises(si.OptionError, match="full rank"):
+    with pytest.raises(
+        si.OptionError, match=r"layer 1: free columns .* but x_1 is not \(the others, x_2, have rank 1\)"
+    ):
         si.invert(network, [0, 0], free={1: [0]})
     with pytest.raises(si.OptionError, match="layers between 1 and 1"):
         si.invert(network, [0, 0], free={2: [0]})
+
+
+def test_free_variables_are_named_by_symbol_by_name_or_by_input():
+    network = si.Network.from_arrays([[[1, 2, 3], [2, 5, 7]], [[1, 1]]], [[0, 0], [0]], ["tanh", "sigmoid"])
+    a1 = sympy.Symbol("a^{(1)}_1")
+    for asked in ([a1, "x_1"], ["a^{(1)}_1", 0], {2: [a1], 1: [0]}, {1: "x_1", 2: [0]}):
+        inverse = si.invert(network, ["1/2"], free=asked)
+        assert inverse.free_variables == (a1, sympy.Symbol("x_1"))
+    x = si.compile_sampler(inverse).backward([[0.1, 0.7], [-0.2, 3.0]])
+    assert np.allclose(network.forward(x), 0.5) and x[:, 0].tolist() == [0.7, 3.0]
+
+
+def test_a_pivot_order_and_strategies_are_taken_layer_by_layer():
+    network = si.Network.generic([3, 2, 2], ["tanh", "softmax"])
+    inverse = si.invert(network, order={1: ["x_3"]}, strategy={2: "fewest_provisos"})
+    assert [str(s) for s in inverse.step(1).pivot_variables] == ["x_3", "x_1"]
+    assert str(inverse.step(2).pivot_variables[0]) == "c^{(2)}"
+    fewest, paper = si.invert(network, strategy="fewest_provisos"), si.invert(network)
+    assert len(fewest.assumptions) < len(paper.assumptions)
+
+
+@given(matrices(3, 4), st.sampled_from(["paper", "fewest_provisos", "best_conditioned"]), st.permutations(range(4)))
+@settings(max_examples=40, deadline=None)
+def test_every_choice_gives_inputs_with_the_same_output(weights, strategy, order):
+    """Rank-deficient layers included: their conditions hold for a target that was made by an input."""
+    network = si.Network.from_arrays([weights], [["1/2", -1, 0]], ["leaky_relu(1/4)"])
+    x = [sympy.Rational(k, 3) for k in (1, -2, 4, 5)]
+    chosen = {"order": order} if strategy == "paper" else {"strategy": strategy}
+    inverse = si.invert(network, network.forward(x), **chosen)
+    back = [e.xreplace(dict(zip(sympy.symbols("x_1:5"), x, strict=True))) for e in inverse.expand()]
+    assert back == x
+    pivots = inverse.step(1).reduction.pivots
+    rank = sympy.Matrix(weights).rank()
+    assert len(pivots) == rank == sympy.Matrix(weights)[:, list(pivots)].rank()
+    free = [j for j in range(4) if j not in pivots]
+    assert si.invert(network, network.forward(x), free=free).step(1).reduction.free == tuple(free)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"free": ["x_9"]}, r"free must name variables of the layers \(x_1, x_2, x_3\), not 'x_9'"),
+        ({"free": [3]}, "free columns of layer 1 must lie between 0 and 2, not 3"),
+        ({"free": ["x_1", "x_2"]}, "but x_1, x_2 are not|but x_1 is not|but x_2 is not"),
+        ({"order": {4: [0]}}, r"order must name layers between 1 and 1, not \[4\]"),
+        ({"strategy": "best"}, "strategy must be one of paper, fewest_provisos, best_conditioned, not 'best'"),
+        ({"strategy": {2: "paper"}}, "strategy must name layers between 1 and 1"),
+        ({"strategy": "fewest_provisos", "order": ["x_2"]}, "layer 1: give either an order"),
+        ({"order": ["x_2"], "free": ["x_2"]}, "must not be free"),
+    ],
+)
+def test_choices_that_do_not_fit_are_named(options, words):
+    network = si.Network.from_arrays([[[1, 2, 3], [2, 5, 7]]], [[0, 0]], ["tanh"])
+    with pytest.raises(si.OptionError, match=words):
+        si.invert(network, [0, 0], **options)
+    with pytest.raises(si.OptionError, match="layer 1: strategy 'best_conditioned' needs numbers"):
+        si.invert(si.Network.generic([3, 2], ["tanh"]), strategy="best_conditioned")
+
+
+def test_a_variable_on_a_constant_piece_is_no_unknown():
+    network = si.Network.from_arrays([[[1, -1], [-1, 1]], [[1, 1]]], [[0, 0], [0]], ["relu", "identity"])
+    with pytest.raises(si.OptionError, match=r"a\^\{\(1\)\}_2 sits on a constant piece"):
+        si.invert(network, [2], at=[3, 1], free={2: [1]})
 
 
 def test_relu_without_a_pattern_points_to_preimage():

@@ -10,75 +10,31 @@ from flint import arb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symbinv.errors import InexactError, NotSupportedError, OptionError
+from symbinv.errors import InexactError, OptionError
 from symbinv.exact.ball import precision
 from symbinv.exact.interval import Interval
 from symbinv.exact.loglinear import LogLinear
 from symbinv.network.activation import ACTIVATIONS, activation
 from symbinv.network.bounds import activation_interval
 from symbinv.network.network import Network
+from tests.network.activation_reference import (
+    MIXING,
+    REFERENCE,
+    SUBNORMAL,
+    TINY,
+    close,
+    contains,
+    m,
+    mp,
+)
 
-mp = mpmath.mp.clone()
-mp.dps = 50
-SELU_ALPHA, SELU_SCALE = "1.6732632423543772848170429916717", "1.0507009873554804934193349852946"
-TINY, SUBNORMAL = 2.0**-537, 5e-324
-
-
-def m(value):
-    """Return a Fraction, float or text as an mpmath number."""
-    return mp.mpf(value.numerator) / value.denominator if isinstance(value, Fraction) else mp.mpf(value)
-
-
-def tail(scale, alpha, rate):
-    s, a, r = m(scale), m(alpha), m(rate)
-    return lambda z: s * z if z >= 0 else s * a * mp.expm1(z / r)
-
-
-# each entry's formula, written down once more from the literature
-REFERENCE = {
-    "identity": lambda z: z,
-    "sigmoid": lambda z: 1 / (1 + mp.exp(-z)),
-    "tanh": mp.tanh,
-    "softplus": lambda z: mp.log1p(mp.exp(z)),
-    "softplus(beta=5/2)": lambda z: mp.log1p(mp.exp(m(Fraction(5, 2)) * z)) / m(Fraction(5, 2)),
-    "softplus(0.1)": lambda z: mp.log1p(mp.exp(m(Fraction(1, 10)) * z)) / m(Fraction(1, 10)),
-    "softsign": lambda z: z / (1 + abs(z)),
-    "arctan": mp.atan,
-    "exp": mp.exp,
-    "elu": tail(1, 1, 1),
-    "elu(0.1)": tail(1, Fraction(1, 10), 1),
-    "celu(1/3)": tail(1, Fraction(1, 3), Fraction(1, 3)),
-    "selu": tail(SELU_SCALE, SELU_ALPHA, 1),
-    "leaky_relu": lambda z: z if z > 0 else z / 100,
-    "prelu(-1/2)": lambda z: z if z > 0 else -z / 2,
-    "prelu(0)": lambda z: max(z, mp.mpf(0)),
-    "prelu": lambda z: z if z > 0 else z / 4,
-    "relu": lambda z: max(z, mp.mpf(0)),
-    "relu6": lambda z: min(max(z, mp.mpf(0)), mp.mpf(6)),
-    "hard_tanh": lambda z: min(max(z, mp.mpf(-1)), mp.mpf(1)),
-    "hard_tanh(-2, 1/2)": lambda z: min(max(z, mp.mpf(-2)), mp.mpf(1) / 2),
-    "hard_sigmoid": lambda z: min(max(z / 5 + mp.mpf(1) / 2, mp.mpf(0)), mp.mpf(1)),
-    "hard_sigmoid(1/6, 1/2)": lambda z: min(max(z / 6 + mp.mpf(1) / 2, mp.mpf(0)), mp.mpf(1)),
-    "abs": abs,
-    "square": lambda z: z * z,
-    "silu": lambda z: z / (1 + mp.exp(-z)),
-    "gelu": lambda z: z * mp.erfc(-z / mp.sqrt(2)) / 2,
-}
-MIXING = ("softmax", "log_softmax")
 EACH = pytest.mark.parametrize("name", REFERENCE)
 ONE_TO_ONE = [n for n in REFERENCE if activation(n).inverse is not None]
-BRANCHED = [n for n in REFERENCE if activation(n).branches is not None]
 moderate = st.floats(-30, 30)
 
 
 def test_every_entry_of_the_table_is_tested_here():
     assert {activation(name).name for name in REFERENCE} | set(MIXING) == set(ACTIVATIONS)
-
-
-def close(found, expected, relative=1e-13):
-    """Tell whether a double is right to a relative error, or to one unit where the result is subnormal."""
-    found = m(float(found))
-    return abs(found - expected) <= max(m(relative) * abs(expected), m(SUBNORMAL))
 
 
 def is_kink(name, z):
@@ -144,12 +100,6 @@ def test_large_arguments_neither_warn_nor_overflow():
 
 
 # -- balls --------------------------------------------------------------------------------------------
-
-
-def contains(enclosure, value):
-    with precision(400):
-        low, high = arb(mp.nstr(value - m("1e-45"), 50)), arb(mp.nstr(value + m("1e-45"), 50))
-        return enclosure.overlaps(low.union(high))
 
 
 @EACH
@@ -310,106 +260,6 @@ def test_exact_and_symbolic_inverses_undo_the_activation(name, z):
     assert abs(m(str(sympy.N(back, 40))) - m(y)) < m("1e-30")
 
 
-def branch_root(name, side, a):
-    """Return z with f(z) = a on a side, by bisection at 60 digits."""
-    f = REFERENCE[name]
-    turning = {"abs": mp.mpf(0), "square": mp.mpf(0)}.get(name)
-    mp.dps = 60
-    try:
-        if turning is None:
-            turning = mp.findroot(lambda z: mp.diff(f, z), -1.2 if name == "silu" else -0.75)
-        inner, outer = turning, turning + side
-        while f(outer) < a:
-            outer = turning + 2 * (outer - turning)
-        for _ in range(190):
-            middle = (inner + outer) / 2
-            inner, outer = (middle, outer) if f(middle) < a else (inner, middle)
-        return (inner + outer) / 2
-    finally:
-        mp.dps = 50
-
-
-@pytest.mark.parametrize("name", BRANCHED)
-@settings(deadline=None, max_examples=25)
-@given(z=st.one_of(st.floats(-9, 20), st.floats(-1.6, -0.4)))
-def test_each_branch_is_undone_to_rounding(name, z):
-    f = activation(name)
-    a = float(f.numeric(np.array([z]))[0])
-    for branch, side in zip(f.branches, (-1, 1), strict=True):
-        if not branch.image.contains(Fraction(a)) or abs(a) < 1e-30:
-            continue
-        found = float(branch.inverse.numeric(np.array([a]))[0])
-        if np.isnan(found):  # below the turning value by rounding alone
-            assert abs(a - float(branch.image.lower)) < 1e-15
-            continue
-        assert close(found, branch_root(name, side, m(a)), 1e-12), (name, side, a)
-
-
-@pytest.mark.parametrize("name", BRANCHED)
-@pytest.mark.parametrize(
-    "a",
-    [
-        -0.2784645427610738,
-        -0.27846454276107,
-        -0.278,
-        -0.16997120747990369,
-        -0.169,
-        -0.1,
-        -1e-3,
-        -1e-16,
-        -1e-100,
-        -1e-300,
-        -SUBNORMAL,
-        SUBNORMAL,
-        1e-300,
-        1e-9,
-        0.3,
-        1.0,
-        40.0,
-        1e6,
-        1e300,
-    ],
-)
-def test_branches_are_undone_at_the_ends_of_the_doubles(name, a):
-    for branch, side in zip(activation(name).branches, (-1, 1), strict=True):
-        found = float(branch.inverse.numeric(np.array([a]))[0]) if branch.image.contains(Fraction(a)) else np.nan
-        if np.isnan(found):
-            assert not branch.image.contains(Fraction(a)) or Fraction(a) < branch.image.lower + Fraction(1, 10**16)
-        elif 1e-15 < abs(a) < 1e10:
-            assert close(found, branch_root(name, side, m(a))), (name, side, a)
-        elif side > 0 and name in ("silu", "gelu"):
-            assert close(found, m(a) * 2 if abs(a) < 1 else m(a)), (name, a)
-        elif name in ("silu", "gelu"):  # far left the logarithm of -f is the measure
-            z = m(found)
-            log_f = mp.log(-z) + (z if name == "silu" else mp.log(mp.erfc(-z / mp.sqrt(2)) / 2))
-            assert abs(log_f - mp.log(-m(a))) < m(1e-12) * abs(mp.log(-m(a)))
-
-
-@pytest.mark.parametrize("name", BRANCHED)
-@settings(deadline=None, max_examples=15)
-@given(a=st.fractions(Fraction(-1, 8), 3, max_denominator=40))
-def test_exact_inverses_of_branches_enclose_the_root(name, a):
-    for branch, side in zip(activation(name).branches, (-1, 1), strict=True):
-        if not branch.image.contains(a) or (a == 0 and name in ("abs", "square")):
-            continue
-        exact = branch.inverse.exact(LogLinear.rational(a))
-        with precision(150):
-            enclosure = exact.enclose()
-        assert enclosure.rel_accuracy_bits() > 100 or enclosure.is_zero()
-        assert contains(enclosure, branch_root(name, side, m(a)))
-        assert branch.z.lower is None or enclosure > arb(float(branch.z.lower)) - 1e-9
-        if branch.claim == "exact":
-            written = branch.inverse.symbolic(sympy.Rational(a.numerator, a.denominator))
-            assert abs(m(str(sympy.N(written, 40))) - branch_root(name, side, m(a))) < m("1e-30") * (1 + abs(a))
-
-
-def test_gelu_says_that_its_branches_are_numeric():
-    left, right = activation("gelu").branches
-    assert left.claim == right.claim == "numeric"
-    with pytest.raises(NotSupportedError, match="no closed form"):
-        left.inverse.symbolic(sympy.Symbol("a"))
-
-
 def test_long_ends_of_an_image_are_shown_rounded():
     assert str(activation("arctan").image) == "(≈-1.5708, ≈1.5708)"
     assert str(activation("silu").image) == "[≈-0.278465, oo)"
@@ -419,13 +269,6 @@ def test_a_value_between_pi_over_2_and_the_rounded_end_is_not_inverted():
     f = activation("arctan")
     end = f.image.upper - Fraction(1, 2**520)
     assert f.image.contains(end) and f.inverse.exact(LogLinear.rational(end)) is None
-
-
-def test_values_below_the_turning_point_have_no_inverse():
-    for name in ("silu", "gelu"):
-        for branch in activation(name).branches:
-            assert np.isnan(branch.inverse.numeric(np.array([-0.3]))).all()
-            assert branch.inverse.exact(LogLinear.rational(Fraction(-3, 10))) is None
 
 
 # -- pieces -------------------------------------------------------------------------------------------

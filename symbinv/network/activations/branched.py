@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import sympy
 
-from symbinv.errors import NotSupportedError
 from symbinv.exact.ball import ball, lower_bound, precision, taylor, upper_bound, working_bits
 from symbinv.exact.interval import Interval
 from symbinv.exact.loglinear import Function, LogLinear
@@ -68,8 +67,8 @@ def _square() -> Activation:
         ball_derivative=lambda z, a: 2 * z,
         image=from_zero,
         branches=(
-            Branch("left", Interval.closed(None, 0), from_zero, False, left),
-            Branch("right", from_zero, from_zero, True, right),
+            Branch("left", Interval.closed(None, 0), from_zero, False, left, (Fraction(0), Fraction(0))),
+            Branch("right", from_zero, from_zero, True, right, (Fraction(0), Fraction(0))),
         ),
     )
 
@@ -283,7 +282,7 @@ def _branches(
         inverse = Inverse1D(symbolic(side), _numeric_inverse(kind, side), _exact_inverse(kind, side, function))
         z = Interval.closed(None, turning.z[1]) if side < 0 else Interval.closed(turning.z[0], None)
         image = Interval(lowest, Fraction(0), False, True) if side < 0 else Interval.closed(lowest, None)
-        made.append(Branch(name, z, image, side > 0, inverse, claim))
+        made.append(Branch(name, z, image, side > 0, inverse, turning.z, claim))
     return tuple(made)
 
 
@@ -355,14 +354,47 @@ def _gelu_series(z: Any) -> Any:
     return z * (1 + (z / ball(2).sqrt()).erf()) / 2
 
 
+class GeluBranchInverse(sympy.Function):  # type: ignore[misc]
+    """The inverse of gelu on one branch: no closed form, but a value (by balls) and a derivative."""
+
+    nargs = 1
+    side = 1
+
+    def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        """Return 1 / gelu'(z) with z the value of the inverse."""
+        slope = (1 + sympy.erf(self / sympy.sqrt(2))) / 2 + self * sympy.exp(-(self**2) / 2) / sympy.sqrt(2 * sympy.pi)
+        return 1 / slope
+
+    def _eval_evalf(self, bits: int) -> sympy.Expr:
+        argument = self.args[0]._eval_evalf(bits + 20)
+        if not (argument.is_Float or argument.is_Rational):
+            return self
+        exact = sympy.Rational(argument)
+        with precision(bits + 20):
+            found = _ball_inverse("gelu", self.side)(ball(Fraction(int(exact.p), int(exact.q))))
+        return sympy.Float(str(found.mid().str(int(bits * 0.302) + 10, radius=False)), precision=bits)
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        name = "right" if self.side > 0 else "left"
+        whole = rf"\operatorname{{gelu}}^{{-1}}_{{\mathrm{{{name}}}}}\left({printer.doprint(self.args[0])}\right)"
+        return whole if exp is None else rf"\left({whole}\right)^{{{exp}}}"
+
+
+class gelu_left_inverse(GeluBranchInverse):  # noqa: N801  # a function, named as SymPy names its own
+    """The z below gelu's turning point."""
+
+    side = -1
+
+
+class gelu_right_inverse(GeluBranchInverse):  # noqa: N801
+    """The z above gelu's turning point."""
+
+    side = 1
+
+
 def _gelu() -> Activation:
     def symbolic(side: int) -> Callable[[sympy.Expr], sympy.Expr]:
-        def refuse(a: sympy.Expr) -> sympy.Expr:
-            raise NotSupportedError(
-                f"gelu's {'right' if side > 0 else 'left'} branch has no closed form; its inverse is numeric only."
-            )
-
-        return refuse
+        return gelu_right_inverse if side > 0 else gelu_left_inverse
 
     valley = VALLEYS["gelu"]
     return Activation(

@@ -64,6 +64,7 @@ class Branch:
         image: The values taken there, rounded outward likewise.
         increasing: Whether the activation rises on it.
         inverse: From values back to z.
+        turning: Bounds of the turning point, equal where it is rational.
         claim: "exact" where the inverse has a closed form, "numeric" where it is found by root-finding.
     """
 
@@ -72,6 +73,7 @@ class Branch:
     image: Interval
     increasing: bool
     inverse: Inverse1D
+    turning: tuple[Fraction, Fraction]
     claim: str = "exact"
 
 

@@ -209,14 +209,16 @@ def _relu6() -> Activation:
     return _clipped("relu6", ONE, ZERO, ZERO, Fraction(6), {})
 
 
-def _hard_tanh(lower: Fraction, upper: Fraction) -> Activation:
+def _hard_tanh(lower: Parameter, upper: Parameter) -> Activation:
+    lower, upper = as_number(lower), as_number(upper)
     if lower >= upper:
         raise OptionError(f"lower of hard_tanh must be less than upper, not {lower} and {upper}.")
     return _clipped("hard_tanh", ONE, ZERO, lower, upper, {"lower": lower, "upper": upper})
 
 
-def _hard_sigmoid(alpha: Fraction, beta: Fraction) -> Activation:
+def _hard_sigmoid(alpha: Parameter, beta: Parameter) -> Activation:
     """A = alpha z + beta, held between 0 and 1; ONNX's defaults (PyTorch and Keras 3 have alpha = 1/6)."""
+    alpha, beta = as_number(alpha), as_number(beta)
     if alpha <= 0:
         raise OptionError(f"alpha of hard_sigmoid must be positive, not {alpha}.")
     return _clipped("hard_sigmoid", alpha, beta, ZERO, ONE, {"alpha": alpha, "beta": beta})
@@ -232,8 +234,8 @@ def _abs() -> Activation:
         Interval.closed(0, None),
         {},
         (
-            Branch("left", half(None, ZERO), half(ZERO, None), False, left),
-            Branch("right", half(ZERO, None), half(ZERO, None), True, right),
+            Branch("left", half(None, ZERO), half(ZERO, None), False, left, (ZERO, ZERO)),
+            Branch("right", half(ZERO, None), half(ZERO, None), True, right, (ZERO, ZERO)),
         ),
     )
 
