@@ -32,7 +32,7 @@ class Report:
         seed: Of the draw.
         notes: Further sentences.
         ess: Effective sample size, one value an input; None where not claimed.
-        r_hat: Gelman-Rubin statistic over chains, one value an input; None where there are no chains.
+        r_hat: Gelman-Rubin statistic over chains, one value an input; 1 for independent points, None where unknown.
         base: The base measure: "uniform in the box" or the name of a Gaussian; "" where there is none.
         chains: How many walked.
         components: In how many parts of the fiber chains were seen (never: that all were found).
@@ -78,6 +78,8 @@ class Report:
         if self.chains:
             named = ", ".join(f"{name} {value:.4g}" for name, value in self.tuning.items())
             lines.append(f"{self.chains:,} chains; {named}")
+        if self.r_hat is not None and self.ess is not None and not self.chains:
+            return ["independent points, no chains"]
         if self.r_hat is not None and len(self.r_hat):
             lines.append(f"R-hat at most {np.max(self.r_hat):.4f} (input {int(np.argmax(self.r_hat)) + 1})")
         if self.ess is not None and len(self.ess):
