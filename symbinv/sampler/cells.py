@@ -2,12 +2,14 @@
 
 Volumes are those of the preimage's own dimension; pieces of lower dimension have measure zero and get no points. A
 cell of up to five dimensions is cut into simplices, one of more is walked by hit-and-run. Every point
-passes the network forward before it is returned.
+passes the network forward before it is returned. Where cells are known by their inequalities alone, so that
+their volumes are not, and the preimage has full dimension, it is drawn as a whole (`whole_set.py`).
 """
 
 import time
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,11 +22,12 @@ from symbinv.inverse.union import AnyCell
 from symbinv.inverse.verdict import Empty
 from symbinv.network.network import Network
 from symbinv.polyhedra.cell import Cell
-from symbinv.sampler.body import recognise, recognise_in_floats
-from symbinv.sampler.polytope import PolytopeDraw, draw_body, system_of
+from symbinv.sampler.body import Body, NoPoints, recognise, recognise_in_floats
+from symbinv.sampler.polytope import draw_body, system_of
 from symbinv.sampler.samples import Report, Samples
 from symbinv.sampler.triangulation import TRIANGULATED, Triangulation
-from symbinv.sampler.validity import FORWARD_TOLERANCE
+from symbinv.sampler.validity import FORWARD_TOLERANCE, Goal
+from symbinv.sampler.whole_set import draw_whole
 
 Array = NDArray[np.float64]
 BLOCK = 8192
@@ -44,6 +47,11 @@ class CellSampler:
     def network(self) -> Network:
         """The network whose preimage is sampled."""
         return self.preimage.network
+
+    @cached_property
+    def goal(self) -> Goal | None:
+        """The target in floats; None where all regions are asked for."""
+        return None if self.preimage.target is None else Goal.of_set(self.preimage.target)
 
     def forward(self, x: Any) -> Array:
         """Return the network's outputs, (k, n0) -> (k, m)."""
@@ -100,6 +108,8 @@ class CellSampler:
                 np.zeros((0, self.network.sizes[0])), Report(method, why, None, 0, 0, seed=seed), dtype
             )
         rng = np.random.default_rng(seed)
+        if self.is_drawn_whole:
+            return self._draw_whole(int(count), rng, seed, dtype)
         cells = found.top_cells
         if found.dimension == 0:
             drawn = _FromCells(np.array([[float(e) for e in c.vertices[0]] for c in cells]))
@@ -131,13 +141,61 @@ class CellSampler:
         )
         return self._samples(points[good], report, dtype)
 
+    @property
+    def is_drawn_whole(self) -> bool:
+        """Whether points come from the preimage as a whole: it has full dimension, and its cells no known volumes."""
+        found = self.preimage
+        listed = len(found.cells) == 1 and found.is_complete
+        without_volumes = not listed and any(isinstance(cell, OpenCell) for cell in found.cells)
+        return without_volumes and found.dimension == self.network.sizes[0] and found.box is not None
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether points come only from the cells found so far, and there may be others."""
+        return not self.preimage.is_complete and not self.is_drawn_whole
+
+    def _draw_whole(self, count: int, rng: np.random.Generator, seed: int | None, dtype: str) -> Samples:
+        begin, found = time.perf_counter(), self.preimage
+        ends = np.array([[float(lo), float(hi)] for lo, hi in found.box or ()])
+        known = np.array([[float(e) for e in cell.interior_point] for cell in found.top_cells])
+        inside = known[self._misses(known) <= 0]
+        if not len(inside):
+            raise NotSupportedError("no known point of the preimage passes the forward check; it is too thin to walk.")
+        drawn = draw_whole(lambda x: self._misses(x) <= 0, ends, count, inside, rng)
+        independent = drawn.r_hat is None
+        n0, notes = (
+            len(ends),
+            ["Drawn as a whole, without a list of cells: volumes are not computed in so many inputs."],
+        )
+        if not independent:
+            notes.append("Parts that no chain saw may exist.")
+        if not independent and drawn.ess is None:
+            notes.append("R-hat is above 1.01: draw more points, or take a smaller box.")
+        report = Report(
+            "uniform",
+            drawn.law,
+            "surface",
+            drawn.drawn,
+            len(drawn.points),
+            {},
+            {},
+            seed,
+            tuple(notes),
+            np.full(n0, float(len(drawn.points))) if independent else drawn.ess,
+            np.ones(n0) if independent else drawn.r_hat,
+            "uniform in the box",
+            drawn.chains,
+            seconds={"sampling": time.perf_counter() - begin},
+        )
+        return self._samples(drawn.points, report, dtype)
+
     def _notes(self) -> tuple[str, ...]:
         found = self.preimage
         lower = len(found.cells) - len(found.top_cells)
         notes = [f"Cells: {len(found.top_cells):,} of dimension {found.dimension}."]
         if lower:
             notes.append(f"Left out as of measure zero: {lower:,} cells of lower dimension.")
-        if not found.is_complete:
+        if self.is_partial:
             notes.append("The search for cells was not finished: the points are uniform in the cells found so far.")
         return tuple(notes)
 
@@ -158,21 +216,11 @@ class CellSampler:
 
     def _misses(self, points: Array) -> Array:
         """Return by how much outputs miss the target, relative to its numbers, (k,); 0 inside."""
-        target = self.preimage.target
-        if target is None or not len(points):
+        goal = self.goal
+        if goal is None or not len(points):
             return np.zeros(len(points))
-        y = np.concatenate([self.forward(points[i : i + BLOCK]) for i in range(0, len(points), BLOCK)])
-        nearest = np.full(len(points), np.inf)
-        for polyhedron in target.polyhedra:
-            miss = np.zeros(len(points))
-            sides = [(h.row, h.bound, 0.0) for h in polyhedron.half_spaces]
-            sides += [(row, right, -np.inf) for row, right in polyhedron.equations]
-            for row, bound, floor in sides:
-                gap = y @ np.array([float(e) for e in row]) - float(bound)
-                gap = np.maximum(gap, 0.0) if floor == 0.0 else np.abs(gap)
-                miss = np.maximum(miss, gap / (1 + abs(float(bound))))
-            nearest = np.minimum(nearest, miss)
-        return nearest
+        parts = [goal.misses(self.forward(points[i : i + BLOCK])) for i in range(0, len(points), BLOCK)]
+        return np.concatenate(parts)
 
     def _is_in_box(self, points: Array) -> NDArray[np.bool_]:
         box = self.preimage.box
@@ -245,7 +293,7 @@ def draw_from_cells(cells: tuple[AnyCell, ...], counts: NDArray[np.int_], rng: n
             parts.append(Triangulation.of_cell(cell).draw(own, rng))
             ways.add("simplices")
             continue
-        drawn = _walk_cell(cell, own, rng)
+        drawn = draw_body(body_of(cell), own, rng)
         parts.append(drawn.points)
         ways.add("simplices" if drawn.method == "triangulation" else "hit-and-run")
         if drawn.r_hat is not None:
@@ -256,12 +304,18 @@ def draw_from_cells(cells: tuple[AnyCell, ...], counts: NDArray[np.int_], rng: n
     return _FromCells(rng.permutation(points), tuple(sorted(ways)), tuple(r_hats), keep, chains)
 
 
-def _walk_cell(cell: AnyCell, count: int, rng: np.random.Generator) -> PolytopeDraw:
-    """Draw from a cell by its half-spaces."""
+def body_of(cell: AnyCell) -> Body:
+    """Return a cell as a body, by its half-spaces.
+
+    Raises:
+        NotSupportedError: Where doubles see no point in it.
+    """
     if isinstance(cell, Cell | OpenCell):
-        body: Any = recognise(system_of(cell.polyhedron))
+        body: Body | NoPoints | None = recognise(system_of(cell.polyhedron))
     else:
         rows = np.array([[float(e) for e in h.row] for h in cell.half_spaces])
         right = np.array([float(h.bound) for h in cell.half_spaces])
         body = recognise_in_floats(rows, right, np.zeros((0, rows.shape[1])), np.zeros(0))
-    return draw_body(body, count, rng)
+    if body is None or isinstance(body, NoPoints):
+        raise NotSupportedError("a cell is too thin to be sampled in doubles.")
+    return body

@@ -50,8 +50,7 @@ def draw_linear(
     """
     begin = time.perf_counter()
     ends = None if box is None else box.to_numpy()
-    if at is not None and not (forward_hits(inverse, at[None]) & in_box(at[None], ends))[0]:
-        raise OptionError("at must be an input that produces the target, inside the box; this one does not.")
+    check_start(inverse, at, box)
     try:
         drawn = draw_system(linear_system(inverse, constraint, box), count, np.random.default_rng(seed))
     except NotSupportedError as error:
@@ -92,6 +91,19 @@ def draw_linear(
         seconds={"sampling": time.perf_counter() - begin},
     )
     return x[good], report
+
+
+def check_start(inverse: Inverse, at: Array | None, box: ExactMatrix | None) -> None:
+    """Refuse an input that is not on the fiber.
+
+    Raises:
+        OptionError: For such an input.
+    """
+    if at is None:
+        return
+    ends = None if box is None else box.to_numpy()
+    if not (forward_hits(inverse, at[None]) & on_pattern(inverse, at[None]) & in_box(at[None], ends))[0]:
+        raise OptionError("at must be an input that produces the target, inside the box; this one does not.")
 
 
 def linear_system(inverse: Inverse, constraint: Constraint, box: ExactMatrix | None) -> LinearSystem:

@@ -7,6 +7,7 @@ References:
     L. Devroye, Non-Uniform Random Variate Generation, XI.2 (uniform points of a simplex).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -105,6 +106,14 @@ class Triangulation:
         else:
             raise NotSupportedError("vertices are not kept in so many inputs; take 'hit-and-run'.")
         return cls(points[np.array(found)], shares / shares.sum())
+
+    @classmethod
+    def joined(cls, cells: Sequence[AnyCell], shares: Array) -> "Triangulation":
+        """Cut several cells of one dimension, each with its share of the whole."""
+        parts = [cls.of_cell(cell) for cell in cells]
+        _refuse_many(sum(len(p.shares) for p in parts))
+        joint = np.concatenate([share * p.shares for share, p in zip(shares, parts, strict=True)])
+        return cls(np.concatenate([p.corners for p in parts]), joint / joint.sum())
 
     def draw(self, count: int, rng: np.random.Generator, sobol: bool = False) -> Array:
         """Return independent uniform points (or a scrambled Sobol set), (count, n)."""
