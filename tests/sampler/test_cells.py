@@ -129,7 +129,8 @@ def test_many_inputs_are_drawn_as_a_whole_without_a_list_of_cells():
     y = network.forward(samples.points)
     assert (y[:, 0] - y[:, 1] >= 1).all() and len(samples) == 2000 and samples.report.r_hat.max() == 1
     assert "share of" in samples.report.law and "without a list of cells" in samples.report.to_text()
-    lower = si.preimage(network, [1, 0], box=[[-1, 1]] * 9, max_cells=1)
+    lower = si.preimage(network, network.forward(np.zeros(9)), box=[[-1, 1]] * 9)
+    assert lower.dimension == 7 and len(lower.top_cells) > 1
     with pytest.raises(si.NotSupportedError, match="exact volume.*`at=`"):
         si.compile_sampler(lower).draw(10)
 
