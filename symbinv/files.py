@@ -8,6 +8,8 @@ from typing import Any
 
 from symbinv.errors import ReadError
 
+UNFINISHED = ".symbinv-"  # how the names of temporary files begin
+
 
 def write_whole(place: str | Path, content: bytes | str) -> Path:
     """Write a file so that it appears whole or not at all; folders on the way are made.
@@ -28,7 +30,7 @@ def write_with(place: Path, write: Callable[[Path], Any]) -> Path:
     temporary: Path | None = None
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=place.parent, prefix=".symbinv-", suffix=place.suffix)
+        handle, name = tempfile.mkstemp(dir=place.parent, prefix=UNFINISHED, suffix=place.suffix)
         os.close(handle)
         temporary = Path(name)
         write(temporary)

@@ -30,6 +30,16 @@ def read_numbers(text: str) -> list[Fraction]:
     return [to_fraction(part.strip()) for part in text.split(",")]
 
 
+def is_condition(text: str) -> bool:
+    """Tell whether a target's text is a condition on the outputs, not a point."""
+    return any(c in text for c in "<>=")
+
+
+def read_goal(text: str) -> str | list[Fraction]:
+    """Return a target's text where it is a condition, its numbers where it is a point."""
+    return text if is_condition(text) else read_numbers(text)
+
+
 def read_whole(text: str) -> int:
     """Return a whole number."""
     try:

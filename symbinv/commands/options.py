@@ -15,6 +15,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JS
 FloatsOption = Annotated[
     bool, typer.Option("--floats", help="Take the target for floats: a softmax target is rescaled to sum to 1.")
 ]
+MaxCellsOption = Annotated[int | None, typer.Option(help="Stop after so many cells of a preimage.")]
+MaxSecondsOption = Annotated[float | None, typer.Option(help="Stop the search for cells after so many seconds.")]
 OutOption = Annotated[Path | None, typer.Option(help="The file to write.")]
 SeedOption = Annotated[int, typer.Option(help="Seed of the draw.")]
 PolicyOption = Annotated[str, typer.Option(help="What floats of the network stand for: exact or decimal.")]

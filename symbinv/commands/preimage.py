@@ -6,8 +6,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from symbinv.commands.arguments import read_box, read_numbers
-from symbinv.commands.options import BoxOption, JsonOption, NetArgument, PolicyOption
+from symbinv.commands.arguments import read_box, read_goal
+from symbinv.commands.options import BoxOption, JsonOption, MaxCellsOption, MaxSecondsOption, NetArgument, PolicyOption
 from symbinv.commands.output import finish, print_json, working
 from symbinv.errors import OptionError
 from symbinv.files import write_whole
@@ -27,8 +27,8 @@ def preimage(
     ] = None,
     spec: Annotated[Path | None, typer.Option(help="A VNN-LIB property: sat, unsat or unknown.")] = None,
     box: BoxOption = None,
-    max_cells: Annotated[int | None, typer.Option(help="Stop after so many cells.")] = None,
-    max_seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds.")] = None,
+    max_cells: MaxCellsOption = None,
+    max_seconds: MaxSecondsOption = None,
     out: Annotated[Path | None, typer.Option(help="Write the certificate, a .json file.")] = None,
     as_json: JsonOption = False,
     policy: PolicyOption = "exact",
@@ -39,7 +39,7 @@ def preimage(
     network = load(net, policy=policy)
     if spec is not None:
         _answer_specification(network, spec, max_seconds, out, as_json)
-    goal = target if any(c in str(target) for c in "<>=") else read_numbers(str(target))
+    goal = read_goal(str(target))
     with working("searching"):
         found = find_preimage(
             network, goal, box=read_box(box, network.sizes[0]), max_cells=max_cells, max_seconds=max_seconds

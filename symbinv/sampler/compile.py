@@ -16,7 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import sympy
@@ -28,9 +28,11 @@ from symbinv.exact.interval import Interval
 from symbinv.exact.policy import to_fraction
 from symbinv.inverse.invert import Inverse
 from symbinv.inverse.layer import LayerInverse
+from symbinv.inverse.preimage import Preimage
 from symbinv.inverse.target import to_target
 from symbinv.inverse.verdict import Empty
 from symbinv.network.network import Network
+from symbinv.sampler.cells import CellSampler
 
 Array = NDArray[np.float64]
 BLOCK = 4096
@@ -259,11 +261,19 @@ class Sampler:
         return draw(self, count, method=method, **options)
 
 
-def compile_sampler(inverse: Inverse, *, target: Any = None) -> Sampler:
-    """Compile an inverse to NumPy functions.
+@overload
+def compile_sampler(inverse: Inverse, *, target: Any = None) -> Sampler: ...
+
+
+@overload
+def compile_sampler(inverse: Preimage, *, target: None = None) -> CellSampler: ...
+
+
+def compile_sampler(inverse: Inverse | Preimage, *, target: Any = None) -> Sampler | CellSampler:
+    """Compile an inverse to NumPy functions, or make an exact preimage ready to be drawn from.
 
     Args:
-        inverse: With numbers for weights; symbolic weights have no numeric form.
+        inverse: An `Inverse` with numbers for weights (symbolic weights have no numeric form), or a `Preimage`.
         target: Numbers for a symbolic target, kept as the default of `backward`.
 
     Raises:
@@ -276,6 +286,8 @@ def compile_sampler(inverse: Inverse, *, target: Any = None) -> Sampler:
         >>> network.forward(sampler.backward([[0.0], [2.5]])).round(12).tolist()
         [[0.8, 0.2], [0.8, 0.2]]
     """
+    if isinstance(inverse, Preimage):
+        return CellSampler(inverse)
     network = inverse.network
     if not network.is_rational:
         raise NotSupportedError("weights must be numbers to be compiled, not symbols; substitute numbers first.")

@@ -1,7 +1,8 @@
 """draw: one entry for every way to points of a preimage.
 
-``uniform`` walks on the fiber (`manifold.py`). ``grid``, ``sobol``, ``lhs`` and ``random`` choose the free
-variables and propagate backward, as the paper does. ``project`` takes random inputs to the fiber by Gauss-Newton.
+``uniform`` walks on the fiber (`manifold.py`), or draws from it as a polytope where it is linear (`linear.py`).
+``grid``, ``sobol``, ``lhs`` and ``random`` choose the free variables and propagate backward, as the paper does.
+``project`` takes random inputs to the fiber by Gauss-Newton.
 Every returned point has passed a forward check.
 """
 
@@ -94,7 +95,14 @@ def draw(
     weights = None
     if method == "uniform":
         points, weights, report = draw_uniform(
-            sampler, int(count), ends, measure=measure, at=at, base=base, executor=executor, seed=seed
+            sampler,
+            int(count),
+            None if base else exact,
+            measure=measure,
+            at=at,
+            base=base,
+            executor=executor,
+            seed=seed,
         )
     elif method == "project":
         points, report = draw_projected(sampler, count, ends, seed)

@@ -32,7 +32,7 @@ class Report:
         seed: Of the draw.
         notes: Further sentences.
         ess: Effective sample size, one value an input; None where not claimed.
-        r_hat: Gelman-Rubin statistic over chains, one value an input; None where there are no chains.
+        r_hat: Gelman-Rubin statistic over chains, one value an input; 1 for independent points, None where unknown.
         base: The base measure: "uniform in the box" or the name of a Gaussian; "" where there is none.
         chains: How many walked.
         components: In how many parts of the fiber chains were seen (never: that all were found).
@@ -77,10 +77,15 @@ class Report:
         lines = []
         if self.chains:
             named = ", ".join(f"{name} {value:.4g}" for name, value in self.tuning.items())
-            lines.append(f"{self.chains:,} chains; {named}")
-        if self.r_hat is not None and len(self.r_hat):
+            lines.append(f"{self.chains:,} chains" + (f"; {named}" if named else ""))
+        independent = self.r_hat is not None and self.ess is not None and not self.chains
+        if independent:
+            lines.append("independent points, no chains")
+        elif self.r_hat is not None and len(self.r_hat):
             lines.append(f"R-hat at most {np.max(self.r_hat):.4f} (input {int(np.argmax(self.r_hat)) + 1})")
-        if self.ess is not None and len(self.ess):
+        if independent:
+            pass
+        elif self.ess is not None and len(self.ess):
             lines.append(
                 f"effective sample size at least {np.min(self.ess):,.0f} (input {int(np.argmin(self.ess)) + 1})"
             )

@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symbinv.errors import NotSupportedError, OptionError
+from symbinv.exact.matrix import ExactMatrix
 from symbinv.inverse.invert import Inverse
 from symbinv.network.constraint import Constraint
 from symbinv.network.fibermap import network_fiber
 from symbinv.network.network import to_exact_input
 from symbinv.sampler.chart import Gaussian
 from symbinv.sampler.compile import Sampler
+from symbinv.sampler.linear import draw_linear, is_linear
 from symbinv.sampler.manifold import (
     CHAINS,
     MANY,
@@ -27,7 +29,6 @@ from symbinv.sampler.manifold import (
     thin,
     warm_walk,
 )
-from symbinv.sampler.polytope import TRIANGULATED, Triangulation, recognise
 from symbinv.sampler.projection import draw_projected
 from symbinv.sampler.samples import Report
 from symbinv.sampler.tuning import Tuning
@@ -45,7 +46,7 @@ LAWS = {
 def draw_uniform(
     sampler: Sampler,
     count: int,
-    ends: Array | None,
+    box: ExactMatrix | None,
     *,
     measure: str,
     at: Any,
@@ -57,21 +58,22 @@ def draw_uniform(
 
     Raises:
         OptionError: Where neither a box nor a base measure is given, and for an unknown measure.
-        NotSupportedError: Behind an activation pattern with smooth layers, and where the Jacobian of the
-            constraint has not full row rank.
+        NotSupportedError: Behind an activation pattern with smooth layers, for an unbounded linear fiber, and where
+            the Jacobian of the constraint has not full row rank.
     """
     inverse = sampler.inverse
     constraint = walkable(inverse, measure)
+    ends = None if box is None else box.to_numpy()
+    start = None if at is None else to_exact_input(at, inverse.network.sizes[0]).to_numpy()[:, 0]
+    if base is None and is_linear(inverse, box):
+        points, report = draw_linear(inverse, constraint, box, count, measure, start, seed)
+        return points, None, report
     if inverse.dimension == 0:
         points, report = draw_projected(sampler, count, ends, seed)
         return points, None, report
-    if not constraint.layers and ends is not None and measure != "chart" and at is None:
-        independent = _draw_linear(inverse, constraint, ends, count, measure, seed)
-        if independent is not None:
-            return independent
+    refuse_patterns(inverse)
     root = np.random.SeedSequence(seed)
     warm_seed, run_seed = root.spawn(2)
-    start = None if at is None else to_exact_input(at, inverse.network.sizes[0]).to_numpy()[:, 0]
     walk, named = prepare(constraint, ends, base, measure, start, count, warm_seed)
     begin = time.perf_counter()
     drawn = run_walk(walk, count, run_seed, executor)
@@ -124,44 +126,6 @@ def draw_uniform(
     return points, weights, report
 
 
-def _draw_linear(
-    inverse: Inverse, constraint: Constraint, ends: Array, count: int, measure: str, seed: int | None
-) -> tuple[Array, None, Report] | None:
-    """Draw from a linear fiber in a box, a polytope (both measures agree there); None where the walk serves better."""
-    begin = time.perf_counter()
-    n0 = constraint.inputs
-    rows, right = np.vstack([np.eye(n0), -np.eye(n0)]), np.concatenate([ends[:, 1], -ends[:, 0]])
-    body = recognise(rows, right, constraint.float_matrix, constraint.float_offset)
-    if body is None or not 1 <= body.dimension <= TRIANGULATED:
-        return None  # above five dimensions the walk serves, in the inputs themselves
-    rng = np.random.default_rng(seed)
-    ess, r_hat = np.full(n0, float(count)), np.ones(n0)
-    v, law = Triangulation.of(body).draw(count, rng, False), "independent uniform points of a polytope, by simplices"
-    x = body.origin + v @ body.basis.T
-    for _ in range(2):
-        gap = x @ constraint.float_matrix.T - constraint.float_offset
-        x = np.clip(x - gap @ np.linalg.pinv(constraint.float_matrix).T, ends[:, 0], ends[:, 1])
-    good = forward_hits(inverse, x)
-    lost = {-1: int((~good).sum())} if not good.all() else {}
-    seconds = {"sampling": time.perf_counter() - begin}
-    report = Report(
-        "uniform",
-        law,
-        measure,
-        count,
-        int(good.sum()),
-        lost,
-        {},
-        seed,
-        (),
-        ess,
-        r_hat,
-        "uniform in the box",
-        seconds=seconds,
-    )
-    return x[good], None, report
-
-
 def walkable(inverse: Inverse, measure: str) -> Constraint:
     """Return the constraint to walk on.
 
@@ -173,11 +137,6 @@ def walkable(inverse: Inverse, measure: str) -> Constraint:
         raise OptionError(f"measure must be one of {', '.join(LAWS)}, not {measure!r}.")
     if inverse.constraint is None:
         raise OptionError("method 'uniform' needs a network and a target of numbers.")
-    if any(
-        units is not None and layer.activation.inverse is None
-        for units, layer in zip(inverse.pattern, inverse.network.layers, strict=True)
-    ):
-        raise NotSupportedError("method 'uniform' walks on smooth networks; for an activation pattern take 'project'.")
     if measure == "chart" and len(inverse.free_variables) != inverse.network.sizes[0] - inverse.constraint.rows:
         raise NotSupportedError(
             "measure 'chart' needs as many free variables as the preimage has dimensions: no layer may widen. "
@@ -185,6 +144,18 @@ def walkable(inverse: Inverse, measure: str) -> Constraint:
             f"{inverse.network.sizes[0] - inverse.constraint.rows}; take 'surface' or 'conditional'."
         )
     return inverse.constraint
+
+
+def refuse_patterns(inverse: Inverse) -> None:
+    """Refuse an activation pattern behind smooth layers, whose cell the walk cannot keep to."""
+    if any(
+        units is not None and layer.activation.inverse is None
+        for units, layer in zip(inverse.pattern, inverse.network.layers, strict=True)
+    ):
+        raise NotSupportedError(
+            "method 'uniform' draws from an activation pattern only where all its layers are linear up to the last "
+            "one; behind smooth layers take 'project'."
+        )
 
 
 def prepare(

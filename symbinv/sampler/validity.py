@@ -1,15 +1,53 @@
 """What a point must satisfy beyond its own derivation: the forward check, the box and the pattern."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from symbinv.inverse.invert import Inverse
+from symbinv.inverse.output_set import OutputSet
 from symbinv.inverse.pattern import unit_ranges
 
 Array = NDArray[np.float64]
 FORWARD_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Goal:
+    """A target in floats: for each of its polyhedra the rows, their bounds, and which of them are equations."""
+
+    parts: tuple[tuple[Array, Array, NDArray[np.bool_]], ...]
+
+    @classmethod
+    def of_point(cls, target: Sequence[Any]) -> "Goal":
+        """Return the target of a single output."""
+        values = np.array([float(v) for v in target])
+        return cls(((np.eye(len(values)), values, np.ones(len(values), dtype=bool)),))
+
+    @classmethod
+    def of_set(cls, target: OutputSet) -> "Goal":
+        """Return the target of a set of outputs."""
+        parts = []
+        for polyhedron in target.polyhedra:
+            pairs = [(h.row, h.bound) for h in polyhedron.half_spaces] + list(polyhedron.equations)
+            rows = np.array([[float(e) for e in row] for row, _ in pairs]).reshape(-1, target.width)
+            equal = np.arange(len(pairs)) >= len(polyhedron.half_spaces)
+            parts.append((rows, np.array([float(b) for _, b in pairs]), equal))
+        return cls(tuple(parts))
+
+    def misses(self, outputs: Array) -> Array:
+        """Return by how much outputs, (k, m), miss the target; 0 inside, relative to 1 + abs of each bound."""
+        if not self.parts:
+            return np.full(len(outputs), np.inf)
+        found = []
+        for rows, bounds, equal in self.parts:
+            gap = outputs @ rows.T - bounds
+            gap = np.where(equal, np.abs(gap), np.maximum(gap, 0.0)) / (1 + np.abs(bounds))
+            found.append(gap.max(axis=1, initial=0.0))
+        return np.asarray(np.min(found, axis=0))
 
 
 def forward_hits(inverse: Inverse, points: Array) -> NDArray[np.bool_]:

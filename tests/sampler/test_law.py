@@ -8,7 +8,7 @@ import symbinv as si
 from symbinv.sampler.chart import gaussian
 from symbinv.sampler.diagnostics import effective_size
 
-from .walk_cases import trained
+from .walk_cases import energy_distance_test, trained
 
 RATE = 1e-4
 
@@ -41,23 +41,6 @@ def random_line_roots(inverse, box, lines, rng, grid=160):
         left, right = np.where(same, middle, left), np.where(same, right, middle)
     weights = 1 / (end - begin)[i]
     return origin[i] + left[:, None] * way[i], weights / len(weights)
-
-
-def energy_distance_test(x, y, rng, permutations=400):
-    """Return the p-value of the energy distance between equally weighted, independent points."""
-    both = np.concatenate([x, y])
-    gaps = np.sqrt(((both[:, None] - both[None]) ** 2).sum(axis=2))
-    n = len(x)
-
-    def distance(order):
-        a, b = order[:n], order[n:]
-        return 2 * gaps[np.ix_(a, b)].mean() - gaps[np.ix_(a, a)].mean() - gaps[np.ix_(b, b)].mean()
-
-    seen = distance(np.arange(len(both)))
-    others = np.array([distance(rng.permutation(len(both))) for _ in range(permutations)])
-    # far tail by a gamma fit of the permutation law, as 1e-4 is below what the permutations resolve
-    shape = others.mean() ** 2 / others.var()
-    return stats.gamma.sf(seen, shape, scale=others.mean() / shape)
 
 
 def compare(points, ess, truth, weights, rng):

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import symbinv as si
+from symbinv.sampler import block
 from symbinv.sampler import stream as streams
 from symbinv.sampler.stream import read_block, stream
 
@@ -115,7 +116,7 @@ def test_a_directory_that_cannot_be_written_is_one_clear_error(sampler, tmp_path
 
 
 def test_a_full_disk_is_one_clear_error_and_leaves_the_blocks_before_it(sampler, tmp_path, monkeypatch):
-    real, calls = streams._write_points, []
+    real, calls = block.write_points, []
 
     def full(place, points, names):
         calls.append(place)
@@ -126,7 +127,7 @@ def test_a_full_disk_is_one_clear_error_and_leaves_the_blocks_before_it(sampler,
     def no_space(self, target):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(streams, "_write_points", full)
+    monkeypatch.setattr(block, "write_points", full)
     with pytest.raises(si.ReadError, match="No space left"):
         stream(sampler, 4500, tmp_path, seed=1)
     assert [p.name for p in sorted(tmp_path.glob("*.npy"))] == ["block-0000000.npy"]

@@ -1,10 +1,11 @@
-"""What the tests of the walk share: trained networks, and manifolds given by hand."""
+"""What the tests of draws share: trained networks, manifolds given by hand, and a test of two laws."""
 
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import symbinv as si
 
@@ -27,6 +28,23 @@ def trained(name):
     names = [part.strip(" []'\"") for part in str(data["activations"]).split(",")]
     network = si.Network.from_arrays(weights, biases, names)
     return network, data["y_star"], np.column_stack([low - margin, high + margin])
+
+
+def energy_distance_test(x, y, rng, permutations=400):
+    """Return the p-value of the energy distance between equally weighted, independent points."""
+    both = np.concatenate([x, y])
+    gaps = np.sqrt(((both[:, None] - both[None]) ** 2).sum(axis=2))
+    n = len(x)
+
+    def distance(order):
+        a, b = order[:n], order[n:]
+        return 2 * gaps[np.ix_(a, b)].mean() - gaps[np.ix_(a, a)].mean() - gaps[np.ix_(b, b)].mean()
+
+    seen = distance(np.arange(len(both)))
+    others = np.array([distance(rng.permutation(len(both))) for _ in range(permutations)])
+    # far tail by a gamma fit of the permutation law, as 1e-4 is below what the permutations resolve
+    shape = others.mean() ** 2 / others.var()
+    return stats.gamma.sf(seen, shape, scale=others.mean() / shape)
 
 
 class Torus:
