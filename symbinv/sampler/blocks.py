@@ -31,17 +31,16 @@ def run_blocks(kernels: Sequence[LayerKernel], top: Any, free: Any, points: Any)
     k = points.shape[1]
     width = min(block_width(kernels, points.dtype.itemsize), max(k, 1))
     starts = range(0, k, width)
-    workers = min(available_cores(), len(starts) // ALONE)
-    with _blas().limit(limits=1, user_api="blas"):
-        if workers <= 1:
-            _work(kernels, top, free, points, width, starts)
-            return
-        shared = iter(starts)  # whoever is done takes the next block
-        with ThreadPoolExecutor(workers - 1) as pool:
-            others = [pool.submit(_work, kernels, top, free, points, width, shared) for _ in range(workers - 1)]
-            _work(kernels, top, free, points, width, shared)
-            for other in others:
-                other.result()
+    if len(starts) == 1:
+        _work(kernels, top, free, points, width, starts)
+        return
+    workers = max(1, min(available_cores(), len(starts) // ALONE))
+    shared = iter(starts)  # whoever is done takes the next block
+    with _blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
+        others = [pool.submit(_work, kernels, top, free, points, width, shared) for _ in range(workers - 1)]
+        _work(kernels, top, free, points, width, shared)
+        for other in others:
+            other.result()
 
 
 def block_width(kernels: Sequence[LayerKernel], itemsize: int) -> int:

@@ -23,7 +23,7 @@ from symbinv.inverse.layer import LayerInverse
 from symbinv.sampler.precise import PreciseMatrix
 
 Array = NDArray[np.float64]
-DOUBLES_SUFFICE = 4096.0
+DOUBLES_SUFFICE = 4096.0  # times 2^-53: half of 1e-12 in the right side, for entries of S up to 1
 UFUNCS = {
     sympy.log: "log",
     sympy.exp: "exp",
@@ -110,13 +110,11 @@ def compile_layer(step: LayerInverse, below: LayerInverse | None, regularize: Fr
     if rank and rows:
         weights = np.abs(reduction.matrix.to_numpy())
         growth = float((weights @ np.abs(matrix)).max())
-    kernel = LayerKernel(step, matrix, _lambdify_product(step.index), _make_undo(below), conditions, growth, None)
-    if growth <= DOUBLES_SUFFICE:
-        return kernel
-    whole = _with_free_rows(step, exact) if kernel.computed > rank else exact
-    return LayerKernel(
-        step, matrix, kernel.multiply, kernel.undo, conditions, growth, PreciseMatrix.of(whole.fractions())
-    )
+    precise = None
+    if growth > DOUBLES_SUFFICE:
+        leads = reduction.pivots == tuple(range(rank))
+        precise = PreciseMatrix.of((exact if leads else _with_free_rows(step, exact)).fractions())
+    return LayerKernel(step, matrix, _lambdify_product(step.index), _make_undo(below), conditions, growth, precise)
 
 
 def _pivot_rows(step: LayerInverse) -> ExactMatrix:

@@ -62,7 +62,7 @@ class PreciseMatrix:
     def times(self, s: Array) -> Array:
         """Return the product, each entry rounded about once: (n, k) -> (m, k).
 
-        The error is a rounding unit of the result plus n 2^-96 times the largest entries of row and column.
+        The error is a rounding unit of the result and 4 n 2^-(2 bits + 53) of the largest entries of row and column.
         """
         m = len(self.stacked) // SLICES
         _, exponent = np.frexp(np.abs(s).max(axis=0, initial=0.0))
