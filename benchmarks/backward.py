@@ -2,30 +2,43 @@
 
 Run: python benchmarks/backward.py
 Prints points per second and the ratios that matter: at least 3 over `lambdify(..., cse=True)`, at least 0.9 of
-the best hand-written form (one thread each; all cores besides).
+the best hand-written form. All rivals take turns in one run; a ratio is the median over the rounds. The
+hand-written form gives the same (points, NaN where a value left an image), in the same threads, at the best of
+its block widths: buffers preallocated, every operation in place, pivots only computed, one look per block. One
+thread is measured in processor time, all cores by the clock on the wall.
 """
 
+import math
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import sympy
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 import symbinv as si
-import symbinv.sampler.compile as compiled
+from symbinv.sampler import blocks
 
 COUNT = 200_000
-RUNS = 7
+ROUNDS = 25
+WIDTHS = (512, 1024, 2048, 4096, 8192)
+BLAS = ThreadpoolController()
 
 
-def timed(function):
-    function()
-    taken = []
-    for _ in range(RUNS):
-        begin = time.perf_counter()
+def in_turns(rivals, rounds=ROUNDS, clock=time.process_time):
+    """Return the seconds of each rival in each round."""
+    taken = {name: [] for name in rivals}
+    for function in rivals.values():
         function()
-        taken.append(time.perf_counter() - begin)
-    return min(taken)
+    order, rng = list(rivals), np.random.default_rng(0)
+    for _ in range(rounds):
+        rng.shuffle(order)  # each finds the cache as another left it
+        for name in order:
+            begin = clock()
+            rivals[name]()
+            taken[name].append(clock() - begin)
+    return {name: np.array(seconds) for name, seconds in taken.items()}
 
 
 def random_network(sizes, rng):
@@ -34,38 +47,78 @@ def random_network(sizes, rng):
     return si.Network.from_arrays(weights, biases, ["sigmoid"] * (len(sizes) - 1))
 
 
-def hand_written(sampler, z, free, size):
-    """Return a function with preallocated buffers, in place, in blocks: what one would write for one network."""
-    sizes, layers = [], []
+def hand_written(sampler, z, free, width, threads):
+    """Return a function for one sigmoid network: what one would write who knows NumPy and the closed form."""
+    layers = []
     for kernel in sampler.kernels:
-        layers.append((kernel.matrix, len(kernel.step.rows), len(kernel.step.reduction.free)))
-        sizes.append(kernel.matrix.shape)
-    stacks = [np.empty((shape[1], size)) for shape in sizes]
-    outs = [np.empty((shape[0], size)) for shape in sizes]
-    scratch = [np.empty((shape[0], size)) for shape in sizes]
+        rank, rows, d = kernel.step.reduction.rank, len(kernel.step.rows), len(kernel.step.reduction.free)
+        if kernel.step.reduction.pivots != tuple(range(rank)):
+            raise ValueError("written for pivots that come first")
+        layers.append((kernel.matrix[:rank], rank, rows, d))
+    count, widest = free.shape[1], max(matrix.shape[1] for matrix, *_ in layers)
+
+    def memory():
+        stacks = [np.ones((matrix.shape[1], width)) for matrix, *_ in layers]
+        stacks[0][: len(z)] = z
+        return stacks, np.empty((widest, width))
+
+    held = [memory() for _ in range(threads)]
+
+    def work(stacks, scratch, begins, result):
+        with np.errstate(all="ignore"):
+            for begin in begins:
+                end = min(begin + width, count)
+                w, used = end - begin, 0
+                for i, (matrix, rank, rows, d) in enumerate(layers):
+                    stack = stacks[i][:, :w]
+                    stack[rows : rows + d] = free[used : used + d, begin:end]
+                    used += d
+                    if i + 1 == len(layers):
+                        x, out = scratch[:rank, :w], result[:, begin:end]
+                        np.matmul(matrix, stack, out=x)
+                        if math.isfinite(x[0].sum()):
+                            out[:rank] = x
+                            out[rank:] = stack[rows : rows + d]
+                        else:
+                            left = 0 * x[0]
+                            np.add(x, left, out=out[:rank])
+                            np.add(stack[rows : rows + d], left, out=out[rank:])
+                    else:
+                        a, t = stacks[i + 1][: rank + d, :w], scratch[: rank + d, :w]
+                        np.matmul(matrix, stack, out=a[:rank])
+                        a[rank:] = stack[rows : rows + d]
+                        np.subtract(1, a, out=t)
+                        np.divide(a, t, out=t)
+                        np.log(t, out=a)
 
     def run():
-        result = np.empty((sampler.network.sizes[0], free.shape[1]))  # a new one each time, as a function returns
-        for begin in range(0, free.shape[1], size):
-            end = min(begin + size, free.shape[1])
-            w, used = end - begin, 0
-            for i, (matrix, rows, d) in enumerate(layers):
-                stack = stacks[i][:, :w]
-                if i == 0:
-                    stack[:rows] = z
-                else:
-                    below, t = outs[i - 1][:, :w], scratch[i - 1][:, :w]
-                    np.subtract(1, below, out=t)
-                    np.divide(below, t, out=t)
-                    np.log(t, out=stack[:rows])
-                stack[rows : rows + d] = free[used : used + d, begin:end]
-                stack[-1] = 1
-                used += d
-                np.matmul(matrix, stack, out=outs[i][:, :w])
-            result[:, begin:end] = outs[-1][:, :w]
+        result = np.empty((sampler.network.sizes[0], count))  # a new one each time, as a function returns
+        with BLAS.limit(limits=1, user_api="blas"):
+            if threads == 1:
+                work(*held[0], range(0, count, width), result)
+            else:
+                with ThreadPoolExecutor(threads) as pool:
+                    shared = iter(range(0, count, width))
+                    list(pool.map(lambda own: work(*own, shared, result), held))
         return result
 
     return run
+
+
+def best_hand(sampler, free, threads):
+    """Return the hand-written form at the width at which it is fastest."""
+    forms = {w: hand_written(sampler, sampler.start, free, w, threads) for w in WIDTHS}
+    taken = in_turns(forms, 11, time.process_time if threads == 1 else time.perf_counter)
+    return forms[min(forms, key=lambda w: taken[w].min())]
+
+
+def with_cores(cores, function):
+    """Run a function as if the process had that many cores."""
+    held, blocks.available_cores = blocks.available_cores, lambda: cores
+    try:
+        return function()
+    finally:
+        blocks.available_cores = held
 
 
 def measure(sizes, rng):
@@ -77,28 +130,41 @@ def measure(sizes, rng):
     free = np.ascontiguousarray(np.resize(found, (COUNT, found.shape[1])).T)
     expanded = sympy.lambdify(inverse.free_variables, inverse.expand(), "numpy", cse=True)
     single = np.asfortranarray(free.T.astype(np.float32))
+    cores = blocks.available_cores()
     with np.errstate(all="ignore"):
-        by_expansion = timed(lambda: expanded(*free))
-        with threadpool_limits(1):
-            hand = min(timed(hand_written(sampler, sampler.start, free, b)) for b in (1024, 2048, 4096, 8192))
-            cores, compiled.available_cores = compiled.available_cores, lambda: 1
-            own = timed(lambda: sampler.backward(free.T))
-            compiled.available_cores = cores
-        threads = timed(lambda: sampler.backward(free.T))
-        floats = timed(lambda: sampler.backward(single))
-        both = sampler.backward(free.T).T, hand_written(sampler, sampler.start, free, 4096)()
-    inside = np.isfinite(both[0]).all(axis=0)
-    gap = np.abs(both[0] - both[1])[:, inside].max(initial=0) if inside.any() else np.nan
-    rates = " ".join(f"{COUNT / t / 1e6:9.2f}M" for t in (by_expansion, hand, own, threads, floats))
+        hand, hand_all = best_hand(sampler, free, 1), best_hand(sampler, free, cores)
+        rivals = {
+            "lambdify": lambda: expanded(*free),
+            "by hand": hand,
+            "compiled": partial(with_cores, 1, lambda: sampler.backward(free.T)),
+            "float32": partial(with_cores, 1, lambda: sampler.backward(single)),
+        }
+        on_all = {
+            "lambdify, wall": rivals["lambdify"],
+            "hand, all": hand_all,
+            "all cores": lambda: sampler.backward(free.T),
+        }
+        taken = in_turns(rivals) | in_turns(on_all, clock=time.perf_counter)
+        ours, theirs = sampler.backward(free.T).T, hand()
+    if not np.array_equal(np.isnan(ours), np.isnan(theirs)):
+        raise AssertionError("the hand-written form and ours differ in which points are valid")
+    inside = np.isfinite(ours[0])
+    gap = np.abs(ours - theirs)[:, inside].max(initial=0)
+    rates = " ".join(f"{COUNT / np.median(t) / 1e6:9.2f}M" for t in taken.values())
+
+    def ratio(slow, fast):
+        return np.median(taken[slow] / taken[fast])
+
     print(
-        f"{'-'.join(map(str, sizes)):>12} {rates}  over lambdify {by_expansion / own:.2f} (all cores "
-        f"{by_expansion / threads:.2f}), of by hand {hand / own:.2f}; {inside.mean():.0%} inside, gap {gap:.1e}"
+        f"{'-'.join(map(str, sizes)):>12} {rates}  one thread: over lambdify {ratio('lambdify', 'compiled'):.2f}, of "
+        f"by hand {ratio('by hand', 'compiled'):.2f}; all cores: {ratio('lambdify, wall', 'all cores'):.2f}, "
+        f"{ratio('hand, all', 'all cores'):.2f}; {inside.mean():.0%} inside, gap {gap:.1e}"
     )
 
 
 def main():
-    columns = ("lambdify", "by hand", "compiled", "all cores", "float32")
-    print(f"{'network':>12} " + " ".join(f"{c:>10}" for c in columns) + "  ratios (points/s; one thread but all cores)")
+    columns = ("lambdify", "by hand", "compiled", "float32", "lamb. wall", "hand, all", "all cores")
+    print(f"{'network':>12} " + " ".join(f"{c:>10}" for c in columns) + "  median points/s, medians of ratios")
     rng = np.random.default_rng(0)
     for sizes in ([3, 2], [8, 5, 3, 2], [13, 8, 5, 3], [30, 12, 4, 1]):
         measure(sizes, rng)

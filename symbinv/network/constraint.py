@@ -18,6 +18,7 @@ from symbinv.exact.matrix import ExactMatrix
 from symbinv.network.network import Layer
 
 Array = NDArray[np.float64]
+NEAR, VALLEY_STEPS = 1e-3, 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,9 +125,9 @@ def project(
 ) -> Projection:
     """Move points onto {c = 0} by damped Gauss-Newton, all at once.
 
-    Each step is the least-norm solution of J dx = -c (through the q x q system J J^T, lightly regularised),
-    halved while |c| does not fall. With a box, steps are taken in u where x = lo + (hi - lo) sigmoid(u),
-    so no point leaves the box.
+    Each step is the least-norm solution of J dx = -c (through the q x q system J J^T, lightly regularised; where that
+    stalls, through J^+), halved while |c| does not fall. With a box, steps are taken in u where
+    x = lo + (hi - lo) sigmoid(u), so no point leaves the box.
 
     Args:
         constraint: c and its Jacobian.
@@ -157,6 +158,10 @@ def project(
         size[active] = _norm(value[active])
         if not better.any():
             break
+    stalled = (size > goal) & (size < NEAR)
+    if stalled.any():
+        u[stalled] = _through_valley(constraint, chart, u[stalled], size[stalled], goal)
+        x = chart.to_box(u) if chart else u
     value = constraint.evaluate(x)
     with np.errstate(invalid="ignore"):
         converged = np.isfinite(x).all(axis=1) & (np.abs(value).max(axis=1, initial=0.0) <= goal)
@@ -169,6 +174,49 @@ def _least_norm_step(jacobian: Array, value: Array) -> Array:
     solved = np.linalg.solve(gram + ridge * np.eye(gram.shape[1]), value[:, :, None])
     step: Array = -(jacobian.transpose(0, 2, 1) @ solved)[:, :, 0]
     return np.where(np.isfinite(step), step, 0.0)
+
+
+def _through_valley(constraint: Constraint, chart: "_BoxChart | None", u: Array, size: Array, goal: float) -> Array:
+    """Return points at which Gauss-Newton stalled taken on along a narrow valley of |c|; as they were where it fails.
+
+    Where J is ill-conditioned |c| is small far from the fiber, and every step long enough to matter raises it for
+    a moment. So steps are judged by what they leave to go, |J^+ c(u + s du)| < (1 - s/2) |du|, the natural
+    monotonicity test, which no scaling of the rows changes.
+
+    References:
+        P. Deuflhard, Newton Methods for Nonlinear Problems, section 3.3.
+    """
+    result, left = u.copy(), np.arange(len(u))
+    for _ in range(VALLEY_STEPS):
+        x = chart.to_box(u[left]) if chart else u[left]
+        value, jacobian = constraint.linearize(x)
+        now = _norm(value)
+        done = now < size[left]
+        result[left[done]], size[left[done]] = u[left[done]], now[done]
+        going = (now > goal) & np.isfinite(jacobian).all(axis=(1, 2)) & np.isfinite(now)
+        left, value, jacobian = left[going], value[going], jacobian[going]
+        if not len(left):
+            break
+        inverse = np.linalg.pinv(jacobian * chart.slope(u[left])[:, None, :] if chart else jacobian, rcond=1e-15)
+        step = -(inverse @ value[:, :, None])[:, :, 0]
+        length, scale, trial = _norm(step), np.ones(len(left)), u[left]
+        waiting = np.arange(len(left))
+        for _ in range(6):
+            place = u[left[waiting]] + scale[waiting, None] * step[waiting]
+            with np.errstate(all="ignore"):
+                ahead = constraint.evaluate(chart.to_box(np.clip(place, -36.0, 36.0)) if chart else place)
+                to_go = _norm((inverse[waiting] @ ahead[:, :, None])[:, :, 0])
+            fine = to_go < (1 - scale[waiting] / 2) * length[waiting]
+            trial[waiting[fine]] = place[fine]
+            waiting = waiting[~fine]
+            scale[waiting] /= 2
+            if not len(waiting):
+                break
+        moved = np.ones(len(left), dtype=bool)
+        moved[waiting] = False
+        left, trial = left[moved], trial[moved]
+        u[left] = np.clip(trial, -36.0, 36.0) if chart else trial
+    return result
 
 
 def _halve_until_better(

@@ -27,6 +27,8 @@ class LayerAmplification:
         saturation: The smallest distance of an activation of this layer from the ends of its image; inf for none.
         growth: Largest factor by which errors of this layer's outputs reach its inputs, over the points.
         direction: The right side (unit length, one entry per row) whose error grows most.
+        is_precise: Whether the layer is so ill-conditioned that it is computed in twice the precision of doubles;
+            what is left of the growth is that of errors which the values above bring along.
     """
 
     layer: int
@@ -34,6 +36,7 @@ class LayerAmplification:
     saturation: float
     growth: float
     direction: Array
+    is_precise: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,17 +47,22 @@ class Amplification:
         layers: Last layer first.
         predicted: Bound, to first order, on the error of each input from rounding of the free variables, (k,).
         achieved: Distance between each point and its free variables taken backward, (k,); NaN where a value left.
+        residual: max over outputs of |f(x) - y| at the points taken backward, (k,); NaN where a value left.
+        floor: Bound, to first order, on what rounding the inputs to doubles alone does to the outputs, (k,): no
+            way to the inputs, however precise, can promise a smaller residual than about this.
     """
 
     layers: tuple[LayerAmplification, ...]
     predicted: Array
     achieved: Array
+    residual: Array
+    floor: Array
 
     def to_text(self) -> str:
         """Return the report as lines of text."""
         lines = [
             f"layer {a.layer}: condition {a.condition:.2g}, nearest to saturation {a.saturation:.2g}, errors grow by "
-            f"up to {a.growth:.2g}"
+            f"up to {a.growth:.2g}" + (", computed in twice the precision" if a.is_precise else "")
             for a in self.layers
         ]
         whole = self.achieved[np.isfinite(self.achieved)]
@@ -62,6 +70,10 @@ class Amplification:
         lines.append(
             f"error of the inputs: predicted at most {np.max(self.predicted, initial=0.0):.1e} (median "
             f"{np.median(self.predicted):.1e}), achieved {middle} in the median"
+        )
+        lines.append(
+            f"residual at the outputs: {np.nanmax(self.residual, initial=0.0):.1e} at most; rounding the inputs alone "
+            f"makes up to {np.max(self.floor, initial=0.0):.1e}"
         )
         return "\n".join(lines)
 
@@ -123,11 +135,29 @@ def error_amplification(sampler: Sampler, samples: Samples) -> Amplification:
                     _distance_from_ends(sampler, step.index, values),
                     float(np.max(whole.max(axis=1, initial=0.0) / before, initial=0.0)),
                     vt[0],
+                    kernel.precise is not None,
                 )
             )
             error = whole
-        achieved = np.abs(sampler.backward(samples.free) - points).max(axis=1)
-    return Amplification(tuple(found), error.max(axis=1, initial=0.0), achieved)
+        back = sampler.backward(samples.free.astype(np.float64))
+        achieved = np.abs(back - points).max(axis=1)
+        residual = np.abs(sampler.forward(back) - np.array(samples.target)).max(axis=1)
+    floor = _floor(sampler, points)
+    return Amplification(tuple(found), error.max(axis=1, initial=0.0), achieved, residual, floor)
+
+
+def _floor(sampler: Sampler, points: Array) -> Array:
+    """Return the largest output error, to first order, of inputs that are off by half a unit in the last place."""
+    a, error = points, ROUNDING * np.abs(points)
+    for layer in sampler.network.layers:
+        z = a @ layer.float_weights.T + layer.float_bias
+        a = layer.activation.numeric(z)
+        error = error @ np.abs(layer.float_weights).T
+        if layer.activation.has_shift:  # |da_i| is at most 2 max |dz|, for softmax and its logarithm
+            error = np.broadcast_to(2 * error.max(axis=1, keepdims=True), a.shape)
+        else:
+            error = error * np.abs(layer.activation.derivative(z, a))
+    return np.asarray(error.max(axis=1, initial=0.0))
 
 
 def _through(sampler: Sampler, index: int, values: Array, error: Array) -> Array:

@@ -106,7 +106,7 @@ def moved_inputs(constraint: Constraint, points: Array) -> tuple[NDArray[np.int_
 
 
 def certify(samples: Samples, source: Sampler | Inverse | None = None) -> Samples:
-    """Return the samples with the status of each point: "certified" where a proof was found, "numeric" elsewhere.
+    """Return the samples with the status "certified" where a proof was found; the other points keep theirs.
 
     Args:
         samples: From a draw, of double precision.
@@ -132,7 +132,7 @@ def certify(samples: Samples, source: Sampler | Inverse | None = None) -> Sample
     if samples.points.shape[1:] != (inverse.network.sizes[0],):
         raise OptionError(f"samples must have {inverse.network.sizes[0]} inputs, not {samples.points.shape[1:]}.")
     result = certify_points(inverse.constraint, samples.points.astype(np.float64))
-    status: Any = np.where(result.proved, "certified", "numeric").astype("<U9")
+    status: Any = np.where(result.proved, "certified", samples.status).astype("<U9")
     radius = max((c.radius for c in result.certificates if c), default=0.0)
     note = f"{int(result.proved.sum()):,} of {len(samples):,} points certified, within {radius:.1e}."
     report = replace(samples.report, notes=(*samples.report.notes, note))

@@ -1,9 +1,8 @@
-"""compile_sampler: an Inverse to NumPy functions, one pair of kernels a layer.
+"""compile_sampler: an Inverse to NumPy functions, a pair of kernels a layer (`kernel.py`).
 
-Each layer's closed form is one matrix expression, X = P S with P = [T | -R_free | constant] and S the stacked
-pre-activations, free variables and ones; `sympy.lambdify` prints it. Exact numbers are rounded here, once.
-Layers stay apart: composed through its layers, the same inverse runs several times slower and its source
-doubles at every logit (benchmarks/backward.py). Arrays are feature-major inside, in blocks that fit the cache.
+Layers stay apart: composed through its layers, the same inverse runs several times slower and its source doubles
+at every logit (benchmarks/backward.py). Arrays are feature-major inside, in blocks that fit the cache, and every
+operation writes into memory that its thread holds.
 
 `backward` runs the kernels without looking at the values between: outside its image the inverse of an activation
 gives NaN or an infinity, which every later product spreads, so one look at the inputs finds the blocks in which a
@@ -11,19 +10,16 @@ value left. `trace` goes step by step and says where.
 """
 
 import inspect
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 import sympy
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
-from symbinv.errors import InexactError, NotSupportedError, ShapeError
+from symbinv.errors import InexactError, NotSupportedError, OptionError, ShapeError
 from symbinv.exact.interval import Interval
 from symbinv.exact.policy import to_fraction
 from symbinv.inverse.invert import Inverse
@@ -32,35 +28,12 @@ from symbinv.inverse.preimage import Preimage
 from symbinv.inverse.target import to_target
 from symbinv.inverse.verdict import Empty
 from symbinv.network.network import Network
+from symbinv.sampler.blocks import run_blocks
 from symbinv.sampler.cells import CellSampler
+from symbinv.sampler.kernel import LayerKernel, compile_layer
 
 Array = NDArray[np.float64]
 BLOCK = 4096
-
-
-@dataclass(frozen=True, eq=False)
-class LayerKernel:
-    """The compiled inverse of one layer.
-
-    Attributes:
-        step: What was compiled.
-        matrix: P, (unknowns, rows + free + 1); the rows of free variables are those of the identity.
-        multiply: The lambdified P S.
-        undo: The lambdified inverse of the activation below, entry by entry; None at layer 1 and wherever leaving
-            the image would go unseen or the printed form would lose digits.
-        conditions: Rows of [T | constant] that must vanish, (m - rank, rows + 1).
-    """
-
-    step: LayerInverse
-    matrix: Array
-    multiply: Callable[[Array, Array], Array]
-    undo: Callable[[Array], Array] | None
-    conditions: Array
-
-    @cached_property
-    def single(self) -> NDArray[np.float32]:
-        """P in single precision."""
-        return self.matrix.astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,11 +43,14 @@ class Sampler:
     Attributes:
         inverse: What was compiled.
         kernels: One a layer, last layer first.
+        start: The right side of the last layer, (rows, 1); without rows where the target is symbolic or has none.
+        regularization: Tikhonov's lambda where the backward pass is not exact (`compile_sampler`), else None.
     """
 
     inverse: Inverse
     kernels: tuple[LayerKernel, ...]
     start: Array
+    regularization: Fraction | None = None
 
     @property
     def network(self) -> Network:
@@ -88,6 +64,8 @@ class Sampler:
         for kernel in self.kernels:
             header = f"# layer {kernel.step.index}: {', '.join(map(str, kernel.step.pivot_variables))}"
             parts.append(f"{header}\n{inspect.getsource(kernel.multiply)}")
+            if kernel.undo is not None:
+                parts.append(inspect.getsource(kernel.undo))
         return "\n".join(parts)
 
     def forward(self, x: Any) -> Array:
@@ -136,49 +114,15 @@ class Sampler:
         values: Any = self._checked(free, np.float32 if single else np.float64)
         top: Any = self._top(target, len(values)).astype(values.dtype, copy=False)
         points: Any = np.empty((self.network.sizes[0], len(values)), dtype=values.dtype)
-        blocks = [slice(begin, min(begin + BLOCK, len(values))) for begin in range(0, len(values), BLOCK)]
-
-        def work(part: list[slice]) -> None:
-            stacks: list[Any] = [np.ones((k.matrix.shape[1], BLOCK), dtype=values.dtype) for k in self.kernels]
-            with np.errstate(all="ignore"):
-                for block in part:
-                    z = top[:, block] if top.shape[1] > 1 else top
-                    x = self._streamlined_block(z, values[block].T, stacks)
-                    if not np.isfinite(x[0].sum()):  # a product spreads NaN and infinities to every entry
-                        x += 0 * x.sum(axis=0)
-                    points[:, block] = x
-
-        workers = min(available_cores(), len(blocks)) if len(self.kernels) > 1 else 1
-        if workers <= 1:
-            work(blocks)
-        else:
-            with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
-                share = -(-len(blocks) // workers)
-                list(pool.map(work, [blocks[i : i + share] for i in range(0, len(blocks), share)]))
+        run_blocks(self.kernels, top, values.T, points)
         return np.asarray(points.T)
 
-    @property
+    @cached_property
     def is_streamlined(self) -> bool:
         """Whether the kernels may run without a look at the values between."""
         return all(k.undo is not None or k.step.index == 1 for k in self.kernels) and not any(
-            len(k.conditions) or k.step.constants for k in self.kernels
+            len(k.conditions) or k.step.constants or not k.step.reduction.rank for k in self.kernels
         )
-
-    def _streamlined_block(self, z: Array, free: Array, stacks: list[Array]) -> Array:
-        """Take one block backward; `stacks` hold S of every layer, their last rows ones."""
-        count, used = free.shape[1], 0
-        inputs = z
-        for kernel, whole in zip(self.kernels, stacks, strict=True):
-            rows, d = len(kernel.step.rows), len(kernel.step.reduction.free)
-            stacked = whole[:, :count]
-            stacked[:rows] = z
-            stacked[rows : rows + d] = free[used : used + d]
-            used += d
-            matrix: Any = kernel.matrix if whole.dtype == np.float64 else kernel.single
-            inputs = kernel.multiply(matrix, stacked)
-            if kernel.undo is not None:
-                z = kernel.undo(inputs[: len(kernel.step.columns)])
-        return inputs[: self.network.sizes[0]]
 
     def _checked(self, free: Any, dtype: Any = np.float64) -> Array:
         values: Array = np.asarray(free, dtype=dtype)
@@ -208,7 +152,9 @@ class Sampler:
         step = self.inverse.steps[0]
         if target is None:
             if not len(self.start) and len(step.rows):
-                raise InexactError("the inverse's target is symbolic; give backward(free, target) numbers.")
+                empty = isinstance(self.inverse.verdict, Empty)
+                reason = "the preimage is empty" if empty else "the inverse's target is symbolic"
+                raise InexactError(f"{reason}; give backward(free, target) numbers.")
             return self.start
         y = np.atleast_2d(np.asarray(target, dtype=np.float64))
         if y.shape[1] != self.network.sizes[-1] or y.shape[0] not in (1, count):
@@ -229,9 +175,10 @@ class Sampler:
             stacked[: len(step.rows)] = z
             stacked[len(step.rows) : len(step.rows) + d] = free[used : used + d]
             stacked[-1] = 1.0
-            unknowns = kernel.multiply(kernel.matrix, stacked)
-            unknowns[list(step.reduction.free)] = free[used : used + d]
             used += d
+            unknowns = np.empty((len(step.unknowns), count))
+            kernel.solve(stacked, unknowns[: kernel.computed])
+            unknowns[kernel.computed :] = kernel.kept(stacked, len(unknowns))
             inputs = self._whole(step, unknowns)
             if len(kernel.conditions):
                 tops = np.vstack([stacked[: len(step.rows)], stacked[-1:]])
@@ -261,23 +208,21 @@ class Sampler:
         return draw(self, count, method=method, **options)
 
 
-@overload
-def compile_sampler(inverse: Inverse, *, target: Any = None) -> Sampler: ...
-
-
-@overload
-def compile_sampler(inverse: Preimage, *, target: None = None) -> CellSampler: ...
-
-
-def compile_sampler(inverse: Inverse | Preimage, *, target: Any = None) -> Sampler | CellSampler:
+def compile_sampler(
+    inverse: Inverse | Preimage, *, target: Any = None, regularize: Any = None
+) -> Sampler | CellSampler:
     """Compile an inverse to NumPy functions, or make an exact preimage ready to be drawn from.
 
     Args:
         inverse: An `Inverse` with numbers for weights (symbolic weights have no numeric form), or a `Preimage`.
         target: Numbers for a symbolic target, kept as the default of `backward`.
+        regularize: lambda > 0 of Tikhonov's regularisation, for ill-conditioned and inconsistent layers: in each
+            layer the pivot variables p minimise |W x + b - z|^2 + lambda |p|^2. Points are then near the preimage
+            and not on it; their residuals and status say how near.
 
     Raises:
         NotSupportedError: For symbolic weights.
+        OptionError: For a regularisation that is not positive.
 
     Example:
         >>> from symbinv.inverse.invert import invert
@@ -294,89 +239,23 @@ def compile_sampler(inverse: Inverse | Preimage, *, target: Any = None) -> Sampl
     goal = to_target(network, target) if target is not None else None
     values = goal.values if goal else inverse.target
     below = [*inverse.steps[1:], None]
-    kernels = tuple(_compile_layer(step, under) for step, under in zip(inverse.steps, below, strict=True))
+    penalty = None if regularize is None else to_fraction(regularize)
+    if penalty is not None and penalty <= 0:
+        raise OptionError(f"regularize must be a positive number, not {regularize}.")
+    kernels = tuple(compile_layer(step, under, penalty) for step, under in zip(inverse.steps, below, strict=True))
     start = np.zeros((0, 1))
-    if all(v.is_Rational for v in values) and not isinstance(inverse.verdict, Empty):
-        start = _exact_top(inverse.steps[0], values)
-    return Sampler(inverse, kernels, start)
+    if all(v.is_Rational for v in values):
+        images = network.layers[-1].activation.image
+        within = penalty is not None and all(images.contains(to_fraction(v)) for v in values)
+        if within or not isinstance(inverse.verdict, Empty):
+            start = _exact_top(inverse.steps[0], values)
+    return Sampler(inverse, kernels, start, penalty)
 
 
 def _exact_top(step: LayerInverse, values: tuple[sympy.Expr, ...]) -> Array:
     """Return the last layer's right side, each entry computed exactly and rounded once."""
     top = [float(step.undo_exactly(i, to_fraction(values[i]))) for i in step.rows]
     return np.array(top).reshape(-1, 1)
-
-
-def _compile_layer(step: LayerInverse, below: LayerInverse | None) -> LayerKernel:
-    reduction = step.reduction
-    rank, rows = reduction.rank, len(step.rows)
-    transform = reduction.transform
-    constant = -(transform @ step.moved_bias) if rows else transform
-    parts = [transform.select(rows=range(rank)).to_numpy()]
-    if reduction.free:
-        parts.append(-reduction.rref.select(rows=range(rank), columns=reduction.free).to_numpy())
-    parts.append(constant.select(rows=range(rank)).to_numpy() if rows else np.zeros((rank, 1)))
-    matrix = np.zeros((len(step.unknowns), rows + len(reduction.free) + 1))
-    if rank:
-        matrix[list(reduction.pivots)] = np.hstack(parts)
-    matrix[list(reduction.free), rows + np.arange(len(reduction.free))] = 1.0
-    rest = range(rank, rows)
-    conditions = np.zeros((0, rows + 1))
-    if rest:
-        conditions = np.hstack([transform.select(rows=rest).to_numpy(), constant.select(rows=rest).to_numpy()])
-    return LayerKernel(step, matrix, _lambdify_product(step.index, matrix.shape), _lambdify_undo(below), conditions)
-
-
-def _lambdify_undo(below: LayerInverse | None) -> Callable[[Array], Array] | None:
-    """Return the inverse of an activation as SymPy prints it, where the printed form keeps its digits.
-
-    It must agree with the accurate form over the image, and be NaN or infinite outside.
-    """
-    if below is None or below.pieces is not None or below.activation.inverse is None:
-        return None
-    inverse, image = below.activation.inverse, below.activation.image
-    a = sympy.Symbol("a", real=True)
-    function: Callable[[Array], Array] = sympy.lambdify(a, inverse.symbolic(a), [{"log": _log_in_place}, "numpy"])
-    inside_points, outside = _probes(image)
-    with np.errstate(all="ignore"):
-        try:
-            exact, printed = inverse.numeric(inside_points), function(inside_points.copy())
-            beyond = function(outside)
-        except (TypeError, ValueError):  # printed for single numbers only
-            return None
-    close = np.abs(exact - printed) <= 4e-16 * (1 + np.abs(exact))
-    return function if close.all() and not np.isfinite(beyond).any() else None
-
-
-def _log_in_place(values: Array) -> Array:
-    """Return the logarithm, written over its argument: a quotient just made, or a layer's values not used again."""
-    return np.asarray(np.log(values, out=values))
-
-
-def _probes(image: Interval) -> tuple[Array, Array]:
-    """Return values inside an interval, up to its very ends, and values outside."""
-    tiny = np.array([1e-300, 1e-17, 1e-9, 1e-3, 0.1])
-    middle = np.array([-1e3, -40.0, -1.0, 0.0, 0.3, 0.5, 0.9, 1.5, 40.0, 1e3])
-    low = -np.inf if image.lower is None else float(image.lower)
-    high = np.inf if image.upper is None else float(image.upper)
-    values = np.concatenate([middle, low + tiny, high - tiny])
-    values = values[np.isfinite(values)]
-    outside = (low, low - 1e-9, low - 1, low - 1e3, high, high + 1e-9, high + 1, high + 1e3)
-    return values[(values > low) & (values < high)], np.array([v for v in outside if np.isfinite(v)])
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _lambdify_product(index: int, shape: tuple[int, ...]) -> Callable[[Array, Array], Array]:
-    """Return the NumPy function that SymPy prints for the layer's closed form X = P S."""
-    count = sympy.Symbol("k", integer=True, positive=True)
-    p = sympy.MatrixSymbol(f"P_{index}", shape[0], shape[1])
-    s = sympy.MatrixSymbol(f"S_{index}", shape[1], count)
-    function: Callable[[Array, Array], Array] = sympy.lambdify([p, s], p * s, "numpy")
-    return function
 
 
 def inside(values: Array, interval: Interval) -> NDArray[np.bool_]:

@@ -7,6 +7,7 @@ Every returned point has passed a forward check.
 """
 
 from concurrent.futures import Executor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from symbinv.sampler.literal import LITERAL_METHODS, draw_literal
 from symbinv.sampler.projection import draw_projected
 from symbinv.sampler.samples import Report, Samples
 from symbinv.sampler.uniform import draw_uniform
+from symbinv.sampler.validity import TOLERANCE, corrected, misses, residuals, statuses
 
 Array = NDArray[np.float64]
 METHODS = ("uniform", *LITERAL_METHODS, "project")
@@ -86,7 +88,11 @@ def draw(
     inverse = sampler.inverse
     if method not in METHODS:
         raise OptionError(f"method must be one of {', '.join(METHODS)}, not {method!r}.")
-    if isinstance(inverse.verdict, Empty):
+    if sampler.regularization is not None and method not in LITERAL_METHODS:
+        raise OptionError(
+            f"a regularised sampler only propagates backward, by {', '.join(LITERAL_METHODS)}, not {method!r}."
+        )
+    if isinstance(inverse.verdict, Empty) and (sampler.regularization is None or not len(sampler.start)):
         return nothing(inverse, method, f"the preimage is empty: {inverse.verdict.reason}")
     if not len(sampler.start) and len(inverse.steps[0].rows):
         raise InexactError("the inverse's target is symbolic; invert with numbers, or give compile_sampler a target.")
@@ -108,6 +114,8 @@ def draw(
         points, report = draw_projected(sampler, count, ends, seed)
     else:
         points, report = draw_literal(sampler, count, method, ends, ranges, per_variable, seed)
+    if method not in LITERAL_METHODS:
+        points = corrected(inverse, points, ends)
     return assemble(sampler, points, report, weights, dtype)
 
 
@@ -136,26 +144,26 @@ def assemble(
     inverse = sampler.inverse
     target = np.array([float(v) for v in inverse.target])
     free = sampler.free_of(points) if len(points) else np.zeros((0, len(inverse.free_variables)))
+    status = statuses(inverse, points)
+    failed = points[status == "failed"]
+    if len(failed) and sampler.regularization is None:
+        note = (
+            f"{len(failed):,} of {len(points):,} points have the status failed: corrections left them "
+            f"{misses(inverse, failed).max():.1e} from the target, relative to its size; {TOLERANCE:g} is asked for."
+        )
+        report = replace(report, notes=(*report.notes, note))
     return Samples(
         points.astype(dtype, copy=False),
         free.astype(dtype, copy=False),
         np.full(len(points), 1 / max(len(points), 1)) if weights is None else weights,
-        residuals(sampler, points),
-        np.full(len(points), "numeric", dtype="<U9"),
+        residuals(inverse, points),
+        status,
         report,
         inverse.free_variables,
         input_names(inverse),
         tuple(target.tolist()),
         inverse=inverse,
     )
-
-
-def residuals(sampler: Sampler, points: Array) -> Array:
-    """Return max over outputs of |f(x) - y|, (k,)."""
-    if not len(points):
-        return np.zeros(0)
-    target = np.array([float(v) for v in sampler.inverse.target])
-    return np.asarray(np.abs(sampler.forward(points) - target).max(axis=1))
 
 
 def input_names(inverse: Inverse) -> tuple[str, ...]:

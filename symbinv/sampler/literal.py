@@ -15,17 +15,15 @@ from numpy.typing import NDArray
 from symbinv.errors import BudgetError, OptionError
 from symbinv.exact.interval import Interval
 from symbinv.inverse.invert import Inverse
-from symbinv.network.constraint import project
 from symbinv.sampler.compile import Sampler
 from symbinv.sampler.samples import Report
-from symbinv.sampler.validity import forward_hits, in_box, on_pattern
+from symbinv.sampler.validity import corrected, forward_hits, in_box, on_pattern
 
 Array = NDArray[np.float64]
 LITERAL_METHODS = ("grid", "sobol", "lhs", "random")
 GRID_LIMIT = 10_000_000
 CHUNK = 1 << 16
 DEFAULT_REACH = 3.0
-CORRECTED_FROM, CORRECTED_TO = 1e-13, 1e-3
 
 
 def draw_literal(
@@ -40,6 +38,10 @@ def draw_literal(
     """Return valid points and the report; see `symbinv.sampler.draw.draw`."""
     inverse = sampler.inverse
     low_high, notes = free_ranges(inverse, ends, ranges)
+    law, near = f"free variables drawn by {method}, propagated backward; uniform on no surface", False
+    if sampler.regularization is not None:
+        law, near = f"{law}; regularised, so near the preimage and not on it", True
+        notes = (*notes, f"Tikhonov regularisation with lambda = {float(sampler.regularization):g}: no exact preimage.")
     kept, lost = [], dict.fromkeys(range(-1, inverse.network.depth + 1), 0)
     drawn = 0
     sides = [1 if low == high else per_variable for low, high in low_high]
@@ -49,10 +51,12 @@ def draw_literal(
         drawn += len(free)
         for layer, number in zip(*np.unique(left_at[left_at > 0], return_counts=True), strict=True):
             lost[int(layer)] += int(number)
-        points = _corrected(inverse, points[left_at == 0])
+        points = points[left_at == 0] if near else corrected(inverse, points[left_at == 0])
         boxed = in_box(points, ends)
         lost[0] += int((~boxed).sum())
-        hit = forward_hits(inverse, points[boxed]) & on_pattern(inverse, points[boxed])
+        hit = on_pattern(inverse, points[boxed])
+        if not near:
+            hit &= forward_hits(inverse, points[boxed])
         lost[-1] += int((~hit).sum())
         kept.append(points[boxed][hit])
     points = np.concatenate(kept) if kept else np.zeros((0, inverse.network.sizes[0]))
@@ -64,7 +68,7 @@ def draw_literal(
         )
     report = Report(
         method,
-        f"free variables drawn by {method}, propagated backward; uniform on no surface",
+        law,
         None,
         drawn,
         len(points),
@@ -74,24 +78,6 @@ def draw_literal(
         notes,
     )
     return points, report
-
-
-def _corrected(inverse: Inverse, points: Array) -> Array:
-    """Return points after Gauss-Newton corrections of what rounding did on the way back.
-
-    Behind an ill-conditioned layer the doubles of the backward pass miss the target by its condition number times
-    the rounding unit; two or three least-norm steps take the residual to rounding level and move a point no
-    further than that error.
-    """
-    if inverse.constraint is None or not len(points) or not inverse.constraint.rows:
-        return points
-    with np.errstate(all="ignore"):
-        gap = np.abs(inverse.constraint.evaluate(points)).max(axis=1)
-        off = (gap > CORRECTED_FROM) & (gap < CORRECTED_TO)
-        if off.any():
-            points = points.copy()
-            points[off] = project(inverse.constraint, points[off], iterations=4).points
-    return points
 
 
 def free_ranges(inverse: Inverse, ends: Array | None, ranges: Any) -> tuple[Array, tuple[str, ...]]:

@@ -109,7 +109,8 @@ class Samples:
         free: The free variables of each point, (k, d), in the order of `free_names`.
         weights: (k,), summing to 1.
         residual: max over outputs of |f(x) - y|, (k,).
-        status: "numeric" or "certified" for each point, (k,).
+        status: For each point, (k,): "certified" (proved by `certify`), "numeric" (within 1e-12 of the target,
+            relative to its size, as far as doubles tell) or "failed" (near it, but not so near; see the notes).
         report: How they were drawn.
         free_names: The symbols of the columns of `free`.
         input_names: Names of the inputs, for tables and plots.

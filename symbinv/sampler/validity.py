@@ -1,4 +1,8 @@
-"""What a point must satisfy beyond its own derivation: the forward check, the box and the pattern."""
+"""What a point must satisfy beyond its own derivation: the forward check, the box and the pattern.
+
+Two tolerances, both relative to 1 + |y| (1 + |d| for the constraint): a point further than FORWARD_TOLERANCE from the
+target is dropped and counted; one that is kept and still misses TOLERANCE has the status "failed".
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +14,61 @@ from numpy.typing import NDArray
 from symbinv.inverse.invert import Inverse
 from symbinv.inverse.output_set import OutputSet
 from symbinv.inverse.pattern import unit_ranges
+from symbinv.network.constraint import project
 
 Array = NDArray[np.float64]
 FORWARD_TOLERANCE = 1e-9
+TOLERANCE = 1e-12
+NEAR_ENOUGH = 1e-3
+CORRECTIONS = 2
+
+
+def residuals(inverse: Inverse, points: Array) -> Array:
+    """Return max over outputs of |f(x) - y|, (k,)."""
+    if not len(points):
+        return np.zeros(0)
+    target = np.array([float(v) for v in inverse.target])
+    return np.asarray(np.abs(inverse.network.forward(points) - target).max(axis=1))
+
+
+def misses(inverse: Inverse, points: Array) -> Array:
+    """Return by how much points miss the outputs and the constraint, the worst entry relative to its size, (k,)."""
+    if not len(points):
+        return np.zeros(0)
+    target = np.array([float(v) for v in inverse.target])
+    with np.errstate(all="ignore"):
+        miss = (np.abs(inverse.network.forward(points) - target) / (1 + np.abs(target))).max(axis=1)
+        constraint = inverse.constraint
+        if constraint is not None and constraint.rows:
+            value = np.abs(constraint.evaluate(points)) / (1 + np.abs(constraint.float_offset))
+            miss = np.maximum(miss, value.max(axis=1))
+    return np.asarray(miss)
+
+
+def statuses(inverse: Inverse, points: Array) -> NDArray[np.str_]:
+    """Return "numeric" for points that reach outputs and constraint within 1e-12 of their size, "failed" for others."""
+    return np.where(misses(inverse, points) <= TOLERANCE, "numeric", "failed").astype("<U9")
+
+
+def corrected(inverse: Inverse, points: Array, ends: Array | None = None) -> Array:
+    """Return points after at most two Newton corrections of those that miss the target by more than rounding.
+
+    A correction is a least-norm step, so that a point moves no further than its error; it is kept where it brings
+    the point nearer to the target and leaves it in the box.
+    """
+    constraint = inverse.constraint
+    if constraint is None or not len(points) or not constraint.rows:
+        return points
+    before = misses(inverse, points)
+    off = (before > TOLERANCE / 10) & (before < NEAR_ENOUGH)
+    if not off.any():
+        return points
+    with np.errstate(all="ignore"):
+        moved = project(constraint, points[off], iterations=CORRECTIONS).points
+    better = (misses(inverse, moved) < before[off]) & (in_box(moved, ends) | ~in_box(points[off], ends))
+    result = points.copy()
+    result[np.flatnonzero(off)[better]] = moved[better]
+    return result
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,11 +107,11 @@ class Goal:
 
 
 def forward_hits(inverse: Inverse, points: Array) -> NDArray[np.bool_]:
-    """Tell which points the network takes to the target, within 1e-9 of its size, entry by entry."""
-    target = np.array([float(v) for v in inverse.target])
-    with np.errstate(all="ignore"):
-        error = np.abs(inverse.network.forward(points) - target)
-    return np.asarray((error <= FORWARD_TOLERANCE * (1 + np.abs(target))).all(axis=1))
+    """Tell which points reach the target and satisfy the constraint within 1e-9 of their size, entry by entry.
+
+    The outputs alone would let pass whatever saturates: next to 1e-300, 1e-299 is no distance.
+    """
+    return np.asarray(misses(inverse, points) <= FORWARD_TOLERANCE)
 
 
 def in_box(points: Array, ends: Array | None) -> NDArray[np.bool_]:

@@ -33,3 +33,20 @@ def test_an_ill_conditioned_layer_is_named():
     assert report.layers[0].condition == pytest.approx(exact, rel=1e-6)
     direction = np.abs(report.layers[0].direction)
     np.testing.assert_allclose(direction, np.full(2, np.sqrt(0.5)), atol=1e-6)
+    assert report.layers[0].is_precise and "in twice the precision" in report.to_text()
+    assert report.residual.max() <= 1e-12
+
+
+def test_the_floor_is_what_rounding_the_inputs_does_and_no_residual_is_promised_below_it():
+    network = si.Network.from_arrays(
+        [[[1e6, -1e6, 1.0]], [[2.0]]], [[0.0], [0.0]], ["tanh", "identity"], box=[[-1, 1]] * 3
+    )
+    sampler = si.compile_sampler(si.invert(network, ["0.5"]))
+    samples = sampler.draw(200, method="project", seed=0)
+    report = error_amplification(sampler, samples)
+    half = np.abs(samples.points) * 2.0**-53
+    slope = 2 * (1 - 0.25**2)  # a = 0.25
+    expected = slope * (half @ [1e6, 1e6, 1.0])
+    np.testing.assert_allclose(report.floor, expected, rtol=1e-6)
+    assert report.floor.max() > 1e-12
+    assert report.residual.max() <= 20 * report.floor.max()

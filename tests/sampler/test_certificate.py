@@ -76,12 +76,16 @@ def test_a_certificate_changed_so_that_its_claim_is_false_fails(certified, chang
 
 
 def test_precision_is_doubled_where_the_first_does_not_suffice():
-    # c = 1e18 (x1 - x1) would vanish in doubles; here two nearly equal large terms leave few digits at 64 bits
-    big = Fraction(2) ** 70
-    network = si.Network.from_arrays([[[big + 1, -big, 1]]], [[0]], ["tanh"])
-    inverse = si.invert(network, [0])
-    result = certify_points(inverse.constraint, np.array([[1.0, 1.0, -1.0]]), radii=(1e-13,), bits=(64, 128))
-    assert result.certificates[0] is not None
+    # rows that differ by 2^-33: what c loses to rounding at 64 bits, that inverse amplifies beyond the radius
+    gap = Fraction(1, 2**33)
+    rows, x = [[Fraction(1, 3), Fraction(1, 3)], [Fraction(1, 3), Fraction(1, 3) + gap]], (Fraction(1, 2), Fraction(1))
+    biases = [-sum(w * v for w, v in zip(row, x, strict=True)) for row in rows]
+    inverse = si.invert(si.Network.from_arrays([rows], [biases], ["tanh"]), [0, 0])
+    points = np.array([[0.5, 1.0]])
+    assert certify_points(inverse.constraint, points, radii=(1e-13,), bits=(64,)).certificates == (None,)
+    found = certify_points(inverse.constraint, points, radii=(1e-13,)).certificates[0]
+    assert found is not None and found.bits == 128 and found.check(inverse.constraint)
+    assert not certify_points(inverse.constraint, points + 1e-12, radii=(1e-13,)).proved.any()
 
 
 def test_moved_inputs_are_distinct_and_well_conditioned():
