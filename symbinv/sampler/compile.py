@@ -13,7 +13,7 @@ import inspect
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import sympy
@@ -206,6 +206,14 @@ class Sampler:
         from symbinv.sampler.draw import draw
 
         return draw(self, count, method=method, **options)
+
+
+@overload
+def compile_sampler(inverse: Inverse, *, target: Any = None, regularize: Any = None) -> Sampler: ...
+
+
+@overload
+def compile_sampler(inverse: Preimage, *, target: None = None, regularize: None = None) -> CellSampler: ...
 
 
 def compile_sampler(
