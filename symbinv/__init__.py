@@ -26,6 +26,7 @@ from symbinv.exact.policy import rationalize
 from symbinv.inverse.derivatives import differentiate
 from symbinv.inverse.invert import Inverse, invert
 from symbinv.inverse.preimage import Preimage, preimage, regions
+from symbinv.inverse.substitute import substitute
 from symbinv.inverse.verdict import Empty, NonEmpty, Unknown
 from symbinv.network.activation import ACTIVATIONS, Activation, activation
 from symbinv.network.network import Layer, Network
@@ -98,6 +99,7 @@ __all__ = [
     "register_reader",
     "save",
     "solve_fiber",
+    "substitute",
     "to_latex",
     "to_text",
 ]

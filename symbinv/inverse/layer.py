@@ -147,7 +147,7 @@ class LayerInverse:
             return np.asarray((outputs[rows] - shifts) / slopes)
         with np.errstate(all="ignore"):
             if self.branches is None:
-                return np.asarray(self.inverse_of(0).numeric(outputs[rows]))
+                return np.asarray(self.inverse_of(0).numeric(outputs))  # all units have a row
             return np.array([self.inverse_of(i).numeric(outputs[i]) for i in rows])
 
     def undo_exactly(self, unit: int, output: Fraction) -> LogLinear:

@@ -243,7 +243,9 @@ def compile_sampler(
         return CellSampler(inverse)
     network = inverse.network
     if not network.is_rational:
-        raise NotSupportedError("weights must be numbers to be compiled, not symbols; substitute numbers first.")
+        raise NotSupportedError(
+            "weights must be numbers to be compiled, not symbols: put numbers in with substitute, or take compile_batched."
+        )
     goal = to_target(network, target) if target is not None else None
     values = goal.values if goal else inverse.target
     below = [*inverse.steps[1:], None]

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symbinv.errors import NotSupportedError, ShapeError
+from symbinv.errors import NotSupportedError, OptionError, ShapeError
 from symbinv.inverse.invert import invert
 from symbinv.network.network import Network
 from symbinv.sampler.batched import (
@@ -128,35 +129,112 @@ def test_values_that_leave_an_image_are_marked():
     assert np.allclose(found.points[0], 0) and np.isnan(found.points[1]).all()
 
 
-def test_another_strategy_with_swaps_compiles_to_the_same_points():
-    import sympy
-
-    from symbinv.algebra.elimination import reduce_rows
-    from symbinv.sampler.batched import _compile
-
-    inverse = invert(Network.generic([3, 3], ["softmax"]))
-    step = inverse.steps[0]
-    joint = sympy.Matrix.hstack(sympy.Matrix(step.weights.to_sympy()), -sympy.ones(3, 1))
-    other = reduce_rows(joint, strategy="fewest_provisos")
-    from dataclasses import replace
-
-    program = _compile(replace(step, reduction=other))
+@pytest.mark.parametrize("choice", [{"strategy": "fewest_provisos"}, {"order": ["c", "x_3"]}, {"free": ["x_1"]}])
+def test_other_pivots_compile_to_right_points(choice):
+    batched = compile_batched(invert(Network.generic([3, 3], ["softmax"]), **choice))
     rng = np.random.default_rng(6)
-    W = rng.standard_normal((20, 3, 3))
-    from symbinv.sampler.batched import _refined, _Scratch
+    W, y, free = rng.standard_normal((20, 3, 3)), rng.dirichlet(np.ones(3), 20), rng.standard_normal((20, 1))
+    found = batched.backward(W, np.zeros(3), y, free)
+    z = np.einsum("kij,kj->ki", W, found.points)
+    assert (found.status <= OTHER_ORDER).all()
+    assert np.allclose(np.exp(z) / np.exp(z).sum(axis=1, keepdims=True), y, atol=1e-9)
+    given = batched.inverse.free_variables[0]
+    if str(given) != "c":
+        assert (found.points[:, int(str(given)[2:]) - 1] == free[:, 0]).all()
 
-    matrix = np.concatenate([np.moveaxis(W, 0, -1), np.full((3, 1, 20), -1.0)], axis=1)
-    r, free = rng.standard_normal((3, 20)), rng.standard_normal((1, 20))
-    x, _ = _refined(program, matrix, r, free, _Scratch(0))
-    assert np.allclose(np.einsum("ijk,jk->ik", matrix, x), r, atol=1e-9)
+
+# -- numbers for symbols ------------------------------------------------------------------------------
+
+
+def test_numbers_for_all_symbols_give_what_arrays_of_weights_give():
+    network = Network.generic([3, 2, 2], ["tanh", "sigmoid"])
+    batched, rng = compile_batched(invert(network)), np.random.default_rng(7)
+    W = [0.3 * rng.standard_normal((9, 2, 3)), 0.3 * rng.standard_normal((9, 2, 2))]
+    b, y, free = (
+        [0.1 * rng.standard_normal((9, 2)) for _ in range(2)],
+        rng.uniform(0.45, 0.55, (9, 2)),
+        np.zeros((9, 1)),
+    )
+    values = {f"y_{i + 1}": y[:, i] for i in range(2)}
+    for layer, w, v in zip(network.layers, W, b, strict=True):
+        for i in range(2):
+            values[layer.bias[i, 0]] = v[:, i]
+            values |= {layer.weights[i, j]: w[:, i, j] for j in range(w.shape[2])}
+    found, expected = batched.at(values, free), batched.backward(W, b, y, free)
+    assert np.array_equal(found.points, expected.points, equal_nan=True) and (found.status == expected.status).all()
+
+
+SLOPES = {
+    "leaky_relu(alpha)": lambda z, a: np.where(z > 0, z, a * z),
+    "prelu(alpha)": lambda z, a: np.where(z > 0, z, a * z),
+    "elu(alpha)": lambda z, a: np.where(z > 0, z, a * np.expm1(np.minimum(z, 0))),
+    "celu(alpha)": lambda z, a: np.where(z > 0, z, a * np.expm1(np.minimum(z, 0) / a)),
+    "softplus(alpha)": lambda z, a: np.log1p(np.exp(a * z)) / a,
+}
+
+
+@pytest.mark.parametrize("name", SLOPES)
+def test_symbolic_slopes_and_single_weights_take_numbers(name):
+    """A shared weight, a symbolic slope and a symbolic bias in a network that is otherwise of numbers."""
+    w, s = sympy.symbols("w s")
+    network = Network.from_arrays([[[w, 1, 2], [1, w, -1]], [[1, s], [2, 1]]], [[s, 0], [0, 1]], [name, "tanh"])
+    batched, rng = compile_batched(invert(network)), np.random.default_rng(8)
+    values = {"w": rng.uniform(1.5, 3, 200), "s": rng.uniform(-0.4, 0.4, 200), "alpha": rng.uniform(0.2, 2, 200)}
+    x = 0.2 * rng.standard_normal((200, 3))
+    w, s, alpha = values["w"], values["s"], values["alpha"]
+    z = np.stack([w * x[:, 0] + x[:, 1] + 2 * x[:, 2] + s, x[:, 0] + w * x[:, 1] - x[:, 2]])
+    a = SLOPES[name](z, alpha)
+    y = np.tanh(np.stack([a[0] + s * a[1], 2 * a[0] + a[1] + 1], axis=1))
+    found = batched.at(values | {"y_1": y[:, 0], "y_2": y[:, 1]}, x[:, 2:])
+    assert (found.status == AS_DERIVED).all() and np.abs(found.points - x).max() < 1e-6
+    again = batched.at(values, x[:, 2:], target=y)
+    assert np.array_equal(again.points, found.points)
+
+
+def test_a_proviso_that_vanishes_for_some_numbers_is_met_by_another_order_or_said():
+    w = sympy.Symbol("w")
+    batched = compile_batched(invert(Network.from_arrays([[[w, 1], [1, w]]], [[0, 0]], ["identity"])))
+    found = batched.at({"w": [0.0, 1e-13, 1.0, -1.0, 2.0]}, np.zeros((1, 0)), target=[3.0, 4.0])
+    assert found.status.tolist() == [OTHER_ORDER, OTHER_ORDER, SINGULAR, SINGULAR, AS_DERIVED]
+    assert np.allclose(found.points[[0, 1, 4]], [[4, 3], [4, 3], [2 / 3, 5 / 3]])
+
+
+def test_under_a_pattern_units_that_leave_their_piece_are_marked():
+    w = sympy.Symbol("w")
+    network = Network.from_arrays([[[1, 1], [w, -1]], [[2, 5]]], [[0, 0], [1]], ["relu", "identity"])
+    batched = compile_batched(invert(network, pattern=[(1, 0), None]))
+    found = batched.at({"w": [-1.0, 1.0, 3.0], "y_1": 5.0}, [[0.5]])  # x_1 + x_2 = 2, and w x_1 - x_2 <= 0
+    assert found.status.tolist() == [AS_DERIVED, OUTSIDE, OUTSIDE]
+    assert np.allclose(found.points[0], [1.5, 0.5])
+
+
+def test_a_value_outside_the_image_is_said_to_be_outside_and_not_singular():
+    batched = compile_batched(invert(Network.from_arrays([[[1, 2]]], [[0]], ["elu(alpha)"])))
+    found = batched.at({"alpha": [0.5, 2.0], "y_1": -1.0}, [[0.0]])
+    assert found.status.tolist() == [OUTSIDE, AS_DERIVED]
+    sigmoid = compile_batched(invert(Network.generic([2, 2], ["sigmoid"])))
+    assert sigmoid.backward(np.eye(2), [0, 0], [0.5, 1.5], []).status == OUTSIDE
+
+
+def test_numbers_that_are_missing_are_named():
+    batched = compile_batched(invert(Network.generic([2, 2], ["tanh"])))
+    with pytest.raises(OptionError, match=r"every symbol; b_1, b_2, w_\{11\}"):
+        batched.at({}, [], target=[0, 0])
+    slope = compile_batched(invert(Network.from_arrays([[[1]]], [[0]], ["leaky_relu(alpha)"])))
+    with pytest.raises(OptionError, match="alpha is missing"):
+        slope.at({}, [], target=[0])
+    with pytest.raises(OptionError, match="`at`"):
+        slope.backward([[1]], [0], [1], [])
+    with pytest.raises(ShapeError, match="broadcast"):
+        slope.at({"alpha": [1, 2]}, np.zeros((3, 0)), target=[1])
 
 
 # -- errors -------------------------------------------------------------------------------------------
 
 
-def test_only_distinct_symbols_are_compiled():
-    with pytest.raises(NotSupportedError, match="weights of layer 1 must be distinct symbols"):
-        compile_batched(invert(Network.from_arrays([[[1, 2]]], [[0]], ["sigmoid"])))
+def test_a_network_of_numbers_is_left_to_the_sampler():
+    with pytest.raises(NotSupportedError, match="use compile_sampler"):
+        compile_batched(invert(Network.from_arrays([[[1, 2]]], [[0]], ["sigmoid"]), ["1/2"]))
 
 
 @pytest.mark.parametrize(
