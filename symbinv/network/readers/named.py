@@ -30,6 +30,8 @@ def named(name: str, parameters: Mapping[str, Fraction] | None = None) -> Activa
     values = dict(parameters or {})
     if name == "leaky_relu" and values.get("alpha") in (0, 1):
         name, values = ("identity" if values["alpha"] else "relu"), {}
+    if name == "leaky_relu" and values.get("alpha", 1) < 0:
+        name = "prelu"
     if name not in ACTIVATIONS:
         raise NotSupportedError(f"the activation {name} is not supported; {', '.join(ACTIVATIONS)} are.")
     make, defaults = ACTIVATIONS[name]

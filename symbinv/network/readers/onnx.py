@@ -49,8 +49,8 @@ def from_model(
         path: The model's file, for the runtime; None: the model's own bytes are used.
     """
     with _text_is_unicode():
-        graph = Graph(model, folder)
-        network = graph.to_network(policy)
+        graph = Graph(model, folder, policy)
+        network = graph.to_network()
         if check and not isinstance(policy, Rationalize):
             network = check_runtime(network, model, graph, path)
     return network

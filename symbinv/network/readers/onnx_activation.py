@@ -54,11 +54,11 @@ def activate(call: Call) -> None:
     if node.operator == "PRelu":
         call.first()
         node.allow()
+        call.keep_shape(call.need(1))
         slopes = {call.trace.number(v) for v in call.need(1).ravel()}
         if len(slopes) != 1:
             raise NotSupportedError(f"its slopes must be equal, not {len(slopes)} different ones.")
-        slope = slopes.pop()
-        call.trace.activate(named(name if slope >= 0 else "prelu", {"alpha": slope}))
+        call.trace.activate(named(name, {"alpha": slopes.pop()}))
         return
     if node.operator == "Gelu":
         node.allow("approximate")

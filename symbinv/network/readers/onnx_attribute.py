@@ -50,6 +50,25 @@ class Node:
         if others:
             raise NotSupportedError(f"the attribute {show(others[0], 40)!r} is not supported.")
 
+    def check_version(self, opset: int) -> None:
+        """Refuse attributes and inputs that the operator does not have in this version of ONNX's operators.
+
+        They are what another version says in another way, or not at all, so that reading them would be guessing.
+        """
+        from onnx import defs
+
+        try:
+            schema = defs.get_schema(self.operator, opset, "")
+        except defs.SchemaError as error:
+            raise NotSupportedError(f"version {opset} of ONNX's operators has no {show(self.operator, 40)}.") from error
+        others = sorted(set(self.attributes) - set(schema.attributes))
+        if others:
+            raise NotSupportedError(f"version {opset} of the operator has no attribute {show(others[0], 40)!r}.")
+        if len(self.inputs) > schema.max_input:
+            raise NotSupportedError(
+                f"version {opset} of the operator has at most {schema.max_input} inputs, not {len(self.inputs)}."
+            )
+
     def integer(self, name: str, default: int) -> int:
         """Return an attribute that is an integer."""
         return int(self._typed(name, default, int))

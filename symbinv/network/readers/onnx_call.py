@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from symbinv.errors import NotSupportedError, ReadError
 from symbinv.network.readers.onnx_attribute import Node
+from symbinv.network.readers.onnx_constant import integers
 from symbinv.network.readers.trace import Trace
 
 Array = NDArray[Any]
@@ -53,6 +55,23 @@ class Call:
         if value is None:
             raise ReadError(f"input {k + 1} is missing.")
         return value
+
+    def integers(self, k: int, what: str) -> list[int]:
+        """Return a constant input that must be a list of integers."""
+        name = self.node.input(k)
+        if not name:
+            raise ReadError(f"{what} must be given.")
+        return integers(self.constant(name), what)
+
+    def keep_shape(self, constant: Array) -> None:
+        """Refuse a constant that does not broadcast to the shape of the present tensor."""
+        shape = self.trace.shape
+        try:
+            wide = np.broadcast_shapes(shape, constant.shape)
+        except ValueError:
+            wide = ()
+        if wide != shape:
+            raise ReadError(f"a constant of shape {constant.shape} must broadcast to {shape} and not widen it.")
 
     def number(self, name: str, default: float) -> Fraction:
         """Return an attribute that is a float32 as an exact number."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symbinv.errors import InexactError, NotSupportedError, ReadError
-from symbinv.exact.policy import to_fraction
+from symbinv.exact.policy import Policy, to_fraction
 from symbinv.network.readers import limits
 from symbinv.network.readers.onnx_attribute import Node
 from symbinv.network.readers.onnx_tensor import TYPES, to_array
@@ -19,8 +19,10 @@ Array = NDArray[Any]
 _MAX_WORK = 1 << 21
 
 
-def evaluate(node: Node, constant: Callable[[str], Array], folder: Path | None, opset: int) -> dict[str, Array]:
-    """Return the outputs of a node whose inputs are all constants.
+def evaluate(
+    node: Node, constant: Callable[[str], Array], folder: Path | None, opset: int, policy: Policy
+) -> dict[str, Array]:
+    """Return the outputs of a node whose inputs are all constants, computed from what `policy` takes them for.
 
     Raises:
         NotSupportedError: For an operator that is not evaluated here.
@@ -30,12 +32,13 @@ def evaluate(node: Node, constant: Callable[[str], Array], folder: Path | None, 
         return {node.outputs[0]: _constant(node, folder)} if node.outputs else {}
     if node.operator not in _OPERATORS:
         raise NotSupportedError(f"between constants, an operator must be one of {', '.join(_OPERATORS)}, Constant.")
+    node.check_version(opset)
     values = [constant(name) for name in node.inputs if name]
     least = 2 if node.operator in ("MatMul", "Reshape", "Add", "Sub", "Mul", "Div") else 1
     if len(values) < least or not node.outputs:
         raise ReadError(f"must have {least} inputs and an output.")
     try:
-        result = _OPERATORS[node.operator](node, values)
+        result = _OPERATORS[node.operator](node, values, policy)
     except (ValueError, IndexError, TypeError, OverflowError, ZeroDivisionError) as error:
         raise ReadError(f"its constants do not fit together: {error}.") from error
     limits.entries(result.shape, "a constant")
@@ -62,27 +65,27 @@ def integers(value: Array, what: str) -> list[int]:
     return [int(v) for v in value.ravel()]
 
 
-def fractions(value: Array) -> Array:
-    """Return an array of numbers as Fractions, each the exact value."""
+def fractions(value: Array, policy: Policy) -> Array:
+    """Return an array of numbers as Fractions, each what `policy` takes it for."""
     limits.check_nonzeros(value.size, "a constant in rational arithmetic")
     exact = np.empty(value.size, dtype=object)
-    exact[:] = [to_fraction(v) for v in value.ravel()]
+    exact[:] = [v if value.dtype.kind == "O" else to_fraction(v, policy) for v in value.ravel()]
     return exact.reshape(value.shape)
 
 
-def _arithmetic(operation: Callable[[Any, Any], Any]) -> Callable[[Node, list[Array]], Array]:
-    def apply(node: Node, values: list[Array]) -> Array:
+def _arithmetic(operation: Callable[[Any, Any], Any]) -> Callable[[Node, list[Array], Policy], Array]:
+    def apply(node: Node, values: list[Array], policy: Policy) -> Array:
         node.allow()
         left, right = values
         if any(v.dtype.kind not in "fO" for v in values):
             raise NotSupportedError("arithmetic between constants must be of floats.")
         limits.check_nonzeros(prod(np.broadcast_shapes(left.shape, right.shape)), "a constant")
-        return np.asarray(operation(fractions(left), fractions(right)), dtype=object)
+        return np.asarray(operation(fractions(left, policy), fractions(right, policy)), dtype=object)
 
     return apply
 
 
-def _matmul(node: Node, values: list[Array]) -> Array:
+def _matmul(node: Node, values: list[Array], policy: Policy) -> Array:
     node.allow()
     left, right = values
     if any(v.dtype.kind not in "fO" or v.ndim not in (1, 2) for v in values) or left.shape[-1] != right.shape[0]:
@@ -90,10 +93,10 @@ def _matmul(node: Node, values: list[Array]) -> Array:
     work = left.size * prod(right.shape[1:])
     if work > _MAX_WORK:
         raise NotSupportedError(f"a product of constants must take at most {_MAX_WORK} multiplications, not {work}.")
-    return np.asarray(fractions(left) @ fractions(right), dtype=object)
+    return np.asarray(fractions(left, policy) @ fractions(right, policy), dtype=object)
 
 
-def _cast(node: Node, values: list[Array]) -> Array:
+def _cast(node: Node, values: list[Array], policy: Policy) -> Array:
     node.allow("to", "saturate")
     target = node.integer("to", 0)
     if target not in TYPES:
@@ -115,7 +118,7 @@ def _cast(node: Node, values: list[Array]) -> Array:
     return cast
 
 
-def _reshape(node: Node, values: list[Array]) -> Array:
+def _reshape(node: Node, values: list[Array], policy: Policy) -> Array:
     node.allow("allowzero")
     target = integers(values[1], "a shape")
     if not node.integer("allowzero", 0):
@@ -125,7 +128,7 @@ def _reshape(node: Node, values: list[Array]) -> Array:
     return values[0].reshape(target)
 
 
-def _transpose(node: Node, values: list[Array]) -> Array:
+def _transpose(node: Node, values: list[Array], policy: Policy) -> Array:
     node.allow("perm")
     return values[0].transpose(node.integers("perm"))
 
@@ -139,19 +142,19 @@ def axes_of(node: Node, values: list[Array]) -> list[int] | None:
     return None if found is None else list(found)
 
 
-def _squeeze(node: Node, values: list[Array]) -> Array:
+def _squeeze(node: Node, values: list[Array], policy: Policy) -> Array:
     axes = axes_of(node, values)
     return np.squeeze(values[0], None if axes is None else tuple(axes))
 
 
-def _unsqueeze(node: Node, values: list[Array]) -> Array:
+def _unsqueeze(node: Node, values: list[Array], policy: Policy) -> Array:
     axes = axes_of(node, values)
     if axes is None:
         raise ReadError("axes must be given.")
     return np.expand_dims(values[0], tuple(axes))
 
 
-def _identity(node: Node, values: list[Array]) -> Array:
+def _identity(node: Node, values: list[Array], policy: Policy) -> Array:
     node.allow()
     return values[0]
 
@@ -162,7 +165,7 @@ def _divide(left: Any, right: Any) -> Any:
     return left / right
 
 
-_OPERATORS: dict[str, Callable[[Node, list[Array]], Array]] = {
+_OPERATORS: dict[str, Callable[[Node, list[Array], Policy], Array]] = {
     "Add": _arithmetic(lambda a, b: a + b),
     "Sub": _arithmetic(lambda a, b: a - b),
     "Mul": _arithmetic(lambda a, b: a * b),

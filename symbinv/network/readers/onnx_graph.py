@@ -35,11 +35,14 @@ class Graph:
         ReadError: For a damaged graph.
     """
 
-    def __init__(self, model: Any, folder: Path | None) -> None:
+    def __init__(self, model: Any, folder: Path | None, policy: Policy) -> None:
         graph = model.graph
+        self._policy = policy
         self.opset = _opset(model)
         if graph.sparse_initializer:
             raise NotSupportedError("sparse initialisers are not read.")
+        if any(function.domain in ("", "ai.onnx") for function in model.functions):
+            raise NotSupportedError("a model that defines operators of ONNX anew is not read.")
         if len(graph.node) > _MAX_NODES:
             raise NotSupportedError(f"a graph must have at most {_MAX_NODES} nodes, not {len(graph.node)}.")
         self._tensors = {text(t.name): t for t in graph.initializer}
@@ -92,13 +95,21 @@ class Graph:
     def _find_chain(self) -> list[Node]:
         """Evaluate what does not depend on the input; return the other nodes, each with one such input."""
         known = {self.input_name}
+        others: dict[str, Node] = {}  # further outputs of nodes of the chain, such as a Dropout's mask
         users: dict[str, Node] = {}
         chain = []
         for node in self._order:
+            for name in node.inputs:
+                if name in others:
+                    raise NotSupportedError(
+                        f"{node.place} takes {show(name, 40)!r}, which is not the first output of {others[name].place}."
+                    )
             varying = [name for name in node.inputs if name in known]
             if not varying:
                 with node.naming():
-                    self._constants.update(onnx_constant.evaluate(node, self.constant, self._folder, self.opset))
+                    self._constants.update(
+                        onnx_constant.evaluate(node, self.constant, self._folder, self.opset, self._policy)
+                    )
                 continue
             if len(varying) > 1:
                 raise NotSupportedError(
@@ -111,10 +122,13 @@ class Graph:
                     "branches are not read."
                 )
             users[varying[0]] = node
-            known.update(node.outputs)
+            known.update(node.outputs[:1])
+            others.update({name: node for name in node.outputs[1:] if name})
             chain.append(node)
         if self.output_name in users:
             raise NotSupportedError(f"{users[self.output_name].place} uses the output; branches are not read.")
+        if self.output_name in others:
+            raise NotSupportedError(f"the output must be the first of {others[self.output_name].place}.")
         return chain
 
     def constant(self, name: str) -> NDArray[Any]:
@@ -131,10 +145,10 @@ class Graph:
 
     # -- the network --------------------------------------------------------------------------------------
 
-    def to_network(self, policy: Policy) -> Network:
+    def to_network(self) -> Network:
         """Return the network, with as many leading axes taken for a batch as every operator leaves apart."""
         if not self._chain and self.output_name != self.input_name:
-            return self._constant_network(policy)
+            return self._constant_network()
         refusal: SymbinvError | None = None
         for batch_axes in range(max(len(self.sizes) - 1, 0), -1, -1):
             features = self.sizes[batch_axes:]
@@ -145,24 +159,22 @@ class Graph:
                 break
             sizes, batch = [int(size or 0) for size in features], self.sizes[:batch_axes]
             try:
-                self._walk(sizes, batch, policy, shapes_only=True)
+                self._walk(sizes, batch, shapes_only=True)
             except (TouchesBatchError, ReadError) as error:  # a size may fit only where it counts as the point's
                 refusal = error
                 continue
             self.batch_axes = batch_axes
-            return self._finish(self._walk(sizes, batch, policy))
-        if self.sizes and self.sizes[0] is None and None not in self.sizes[1:]:
+            return self._finish(self._walk(sizes, batch))
+        if len(self.sizes) > 1 and self.sizes[0] is None and None not in self.sizes[1:]:
             sizes = [int(size or 1) for size in self.sizes]
-            self._walk(sizes, (), policy, shapes_only=True)
-            trace = self._walk(sizes, (), policy)
+            self._walk(sizes, (), shapes_only=True)
+            trace = self._walk(sizes, ())
             trace.notes.append(f"the batch is one point: an operator mixes the first axis of {_shown(self.sizes)}")
             return self._finish(trace)
         raise refusal or NotSupportedError("the input must have a shape.")
 
-    def _walk(
-        self, features: list[int], batch: tuple[int | None, ...], policy: Policy, *, shapes_only: bool = False
-    ) -> Trace:
-        trace = Trace((1,) * len(batch) + tuple(features), policy, batch, shapes_only=shapes_only)
+    def _walk(self, features: list[int], batch: tuple[int | None, ...], *, shapes_only: bool = False) -> Trace:
+        trace = Trace((1,) * len(batch) + tuple(features), self._policy, batch, shapes_only=shapes_only)
         for node in self._chain:
             with node.naming():
                 onnx_ops.apply(node, trace, self._varying(node), self.constant, self.opset)
@@ -197,13 +209,13 @@ class Graph:
             tuple(notes),
         )
 
-    def _constant_network(self, policy: Policy) -> Network:
+    def _constant_network(self) -> Network:
         """Return the network of a graph whose output does not depend on its input."""
         value = self.constant(self.output_name)
         sizes = [size or 1 for size in self.sizes]
         inputs = limits.check_width(limits.entries(sizes, "the input"), "the input")
         outputs = limits.check_width(value.size, "the output")
-        trace = Trace((inputs,), policy)
+        trace = Trace((inputs,), self._policy)
         trace.chain.apply(ExactMatrix.from_entries((outputs, inputs), [], [], np.zeros(0)))
         trace.shape = value.shape
         trace.add(value)

@@ -4,7 +4,7 @@ A node reaches its function with one input that depends on the network's input, 
 others are constants. An operator that is not in the tables is refused.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -34,13 +34,14 @@ def apply(node: Node, trace: Trace, varying: int, constant: Callable[[str], Arra
         ReadError: Where its inputs do not fit together.
     """
     call = Call(node, trace, varying, constant, opset)
-    if node.operator in ACTIVATION_OPERATORS:
-        activate(call)
-    elif node.operator in _OPERATORS:
-        _OPERATORS[node.operator](call)
-    else:
+    if node.operator not in ACTIVATION_OPERATORS and node.operator not in _OPERATORS:
         known = ", ".join(sorted({*ACTIVATION_OPERATORS, *_OPERATORS}))
         raise NotSupportedError(f"the operator {show(node.operator, 40)} is not supported; {known} are.")
+    node.check_version(opset)
+    if node.operator in ACTIVATION_OPERATORS:
+        activate(call)
+    else:
+        _OPERATORS[node.operator](call)
 
 
 # -- arithmetic -------------------------------------------------------------------------------------------
@@ -73,16 +74,10 @@ def _divide(call: Call) -> None:
     call.node.allow()
     call.first()
     below = call.need(1)
-    exact = [call.trace.number(v) for v in fractions_if_small(below)]
+    exact = fractions(below, call.trace.policy).ravel()
     if any(v == 0 for v in exact):
         raise InexactError("a divisor must not be 0.")
     call.trace.multiply(objects([1 / v for v in exact]).reshape(below.shape))
-
-
-def fractions_if_small(value: Array) -> list[Any]:
-    """Return the entries of a constant, checked to be few enough for rational arithmetic."""
-    fractions(value)
-    return list(value.ravel())
 
 
 def _negate(call: Call) -> None:
@@ -100,7 +95,7 @@ def _matmul(call: Call) -> None:
 
 def _gemm(call: Call) -> None:
     node, trace = call.node, call.trace
-    node.allow("alpha", "beta", "transA", "transB", "broadcast")
+    node.allow("alpha", "beta", "transA", "transB")
     alpha, beta = call.number("alpha", 1.0), call.number("beta", 1.0)
     if call.varying == 2:
         raise NotSupportedError("its third input must be constant.")
@@ -130,7 +125,7 @@ def _gemm(call: Call) -> None:
 # -- convolutions and pools -------------------------------------------------------------------------------
 
 
-def _window(call: Call, kernel: tuple[int, ...], *, ceil: bool = False) -> Window:
+def _window(call: Call, kernel: tuple[int, ...], *, ceil: bool = False, pool: bool = True) -> Window:
     node, axes = call.node, len(kernel)
     sizes = call.trace.shape[2:]
     strides = node.integers("strides", (1,) * axes) or ()
@@ -144,7 +139,21 @@ def _window(call: Call, kernel: tuple[int, ...], *, ceil: bool = False) -> Windo
     else:
         pads = (0,) * (2 * axes) if pads is None else pads
         before, after = tuple(pads[:axes]), tuple(pads[axes:])
-    return Window(kernel, strides, dilations, before, after, ceil)
+    window = Window(kernel, strides, dilations, before, after, ceil)
+    if mode in ("SAME_UPPER", "SAME_LOWER") and sizes:
+        _refuse_what_runtimes_differ_on(window, sizes, pool=pool)
+    return window
+
+
+def _refuse_what_runtimes_differ_on(window: Window, sizes: Sequence[int], *, pool: bool) -> None:
+    """Refuse named padding where onnxruntime departs from ONNX's text."""
+    if pool and any(d != 1 for d in window.dilations):
+        raise NotSupportedError("auto_pad with dilations is not supported in a pool: runtimes differ on it.")
+    outside = max(n - k - (-(-n // s) - 1) * s for n, k, s in zip(sizes, window.reach, window.strides, strict=True))
+    if outside > 1:
+        raise NotSupportedError(
+            f"auto_pad must not leave {outside} inputs at an end outside of all windows: runtimes differ on it."
+        )
 
 
 def _convolve(call: Call) -> None:
@@ -153,7 +162,7 @@ def _convolve(call: Call) -> None:
     call.first()
     weights = call.need(1)
     kernel = node.integers("kernel_shape", tuple(weights.shape[2:])) or ()
-    images.convolve(call.trace, weights, call.floats(2), _window(call, kernel), node.integer("group", 1))
+    images.convolve(call.trace, weights, call.floats(2), _window(call, kernel, pool=False), node.integer("group", 1))
 
 
 def _average_pool(call: Call) -> None:
@@ -241,21 +250,23 @@ def _pad(call: Call) -> None:
     call.first()
     if node.text("mode", "constant") != "constant":
         raise NotSupportedError(f"the mode must be constant, not {node.text('mode', '')[:20]!r}.")
-    if node.input(3):
-        raise NotSupportedError("padding along chosen axes is not supported.")
+    axes = list(range(len(trace.shape)))
     if call.opset < 11:
         pads, value = list(node.integers("pads", ()) or ()), call.number("value", 0.0)
     else:
-        constants = _constants(call)
-        if not constants:
-            raise ReadError("pads must be given.")
-        pads = integers(constants[0], "pads")
+        pads = call.integers(1, "pads")
         given = call.floats(2)
         if given is not None and given.size != 1:
             raise ReadError("the value must be one number.")
         value = Fraction(0) if given is None else trace.number(given.ravel()[0])
-    half = len(pads) // 2
-    trace.pad(pads[:half], pads[half:], value)
+        if node.input(3):
+            axes = [trace.axis(axis) for axis in call.integers(3, "axes")]
+    if len(pads) != 2 * len(axes) or len(set(axes)) != len(axes):
+        raise ReadError(f"pads must have one entry per axis ({len(axes)}) and side, not {len(pads)}.")
+    before, after = ([0] * len(trace.shape) for _ in range(2))
+    for k, axis in enumerate(axes):
+        before[axis], after[axis] = pads[k], pads[k + len(axes)]
+    trace.pad(before, after, value)
 
 
 def _identity(call: Call) -> None:
@@ -265,8 +276,6 @@ def _identity(call: Call) -> None:
 def _dropout(call: Call) -> None:
     call.node.allow("ratio", "seed", "is_test")
     call.first()
-    if any(call.node.outputs[1:]) and call.opset < 10:
-        pass  # the mask is not used: a value of the chain has one user
     mode = call.node.input(2)
     if mode and call.constant(mode).size == 1 and bool(call.constant(mode).ravel()[0]):
         ratio = call.floats(1)
@@ -291,19 +300,35 @@ def _clip(call: Call) -> None:
         given = [call.floats(1), call.floats(2)]
         if any(v is not None and v.size != 1 for v in given):
             raise ReadError("its ends must be numbers.")
-        low, high = (
-            default if v is None else v.ravel()[0] for v, default in zip(given, (-np.inf, np.inf), strict=True)
-        )
-    top = None if high >= np.finfo(np.float32).max else call.trace.number(high)
-    bottom = None if low <= np.finfo(np.float32).min else call.trace.number(low)
-    if bottom == 0 and top is None:
-        call.trace.activate(named("relu"))
-    elif bottom is None or top is None:
-        raise NotSupportedError(f"its ends must be numbers, or 0 and infinity as relu has them, not {low} and {high}.")
+        low, high = (None if v is None else v.ravel()[0] for v in given)
+    bottom, top = _end(call.trace, low, -1), _end(call.trace, high, 1)
+    if bottom is None or top is None:
+        _clip_one_side(call.trace, bottom, top)
     elif bottom == 0 and top == 6:
         call.trace.activate(named("relu6"))
     else:
         call.trace.activate(named("hard_tanh", {"lower": bottom, "upper": top}))
+
+
+def _end(trace: Trace, value: Any, side: int) -> Fraction | None:
+    """Return an end of a Clip; None for one that bounds nothing: infinity, or the largest number of its type."""
+    if value is None or (isinstance(value, np.floating) and side * value >= np.finfo(value.dtype).max):
+        return None
+    return trace.number(value)
+
+
+def _clip_one_side(trace: Trace, bottom: Fraction | None, top: Fraction | None) -> None:
+    """Apply max(x, bottom) = relu(x - bottom) + bottom, or min(x, top) = top - relu(top - x)."""
+    end = bottom if bottom is not None else top
+    if end is None:
+        return
+    trace.add(objects([-end]))
+    if bottom is None:
+        trace.multiply(objects([Fraction(-1)]))
+    trace.activate(named("relu"))
+    if bottom is None:
+        trace.multiply(objects([Fraction(-1)]))
+    trace.add(objects([end]))
 
 
 def _power(call: Call) -> None:
@@ -312,6 +337,7 @@ def _power(call: Call) -> None:
     exponent = call.constant(call.node.input(1))
     if exponent.size != 1 or exponent.ravel()[0] != 2:
         raise NotSupportedError("its exponent must be 2.")
+    call.keep_shape(exponent)
     call.trace.activate(named("square"))
 
 

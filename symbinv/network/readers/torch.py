@@ -185,7 +185,8 @@ def _average_pool(module: Any, trace: Trace) -> None:
 def _adaptive_pool(module: Any, trace: Trace) -> None:
     sizes = trace.shape[2:]
     ones, zeros = (1,) * len(sizes), (0,) * len(sizes)
-    if _sizes(module.output_size, len(sizes)) != ones:
+    given = module.output_size if isinstance(module.output_size, tuple | list) else (module.output_size,) * len(sizes)
+    if tuple(given) != ones:
         raise NotSupportedError("an adaptive pool must have output size 1.")
     images.average_pool(trace, Window(sizes, ones, ones, zeros, zeros), count_padding=False)
 
@@ -265,7 +266,9 @@ def _plain(name: str, **fields: str) -> Callable[[Any, Trace], None]:
 
 
 def _softmax(module: Any, trace: Trace) -> None:
-    axis = module.dim if module.dim is not None else 1
+    if module.dim is None and len(trace.shape) not in (2, 4):
+        raise NotSupportedError("dim must be given: what torch takes in its place is the batch axis here.")
+    axis = 1 if module.dim is None else module.dim
     trace.softmax(named("log_softmax" if _class_of(module) == "LogSoftmax" else "softmax"), int(axis))
 
 

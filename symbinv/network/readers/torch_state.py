@@ -5,6 +5,7 @@ module they belong to (`model=`). Files are opened with `weights_only=True` and 
 """
 
 import io
+import re
 import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,8 @@ from symbinv.network.readers.torch import array, import_torch, read_sequential
 from symbinv.network.readers.trace import Trace
 
 Array = NDArray[Any]
+
+_SENTENCE = re.compile(r"[.:]?(\s*\n|\s+(?=[A-Z])|$)")  # what ends the first one; the rest is advice, in colours
 
 
 def read_state_dict(
@@ -82,7 +85,7 @@ def _open(path: Path) -> Mapping[str, Any]:
     except Exception as error:  # torch documents no class of errors for damaged files
         raise ReadError(
             "must be a state dict that torch opens with weights_only=True, not a pickled module or a damaged file; "
-            f"torch says: {show((str(error)[:500].splitlines() or [type(error).__name__])[0], 120)}"
+            f"torch says: {show(re.split(_SENTENCE, str(error)[:500] or type(error).__name__)[0], 120)}."
         ) from error
     for key in ("state_dict", "model_state_dict"):
         if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):

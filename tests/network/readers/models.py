@@ -4,7 +4,18 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from symbinv.network.readers.load import load
+
+GENERATOR = np.random.default_rng(11)
 DTYPES = {np.dtype("f4"): TensorProto.FLOAT, np.dtype("f8"): TensorProto.DOUBLE, np.dtype("f2"): TensorProto.FLOAT16}
+
+
+def values(*shape, dtype="f4"):
+    return GENERATOR.uniform(-1, 1, shape).astype(dtype)
+
+
+def ints(*entries):
+    return np.array(entries, dtype=np.int64)
 
 
 def model(nodes, constants, shape, opset=17, dtype="f4", name="x", out="y"):
@@ -47,3 +58,19 @@ def run(proto, x):
         return session.run(None, {declared.name: x})[0]
     except Exception:
         return onnx.reference.ReferenceEvaluator(proto).run(None, {declared.name: x})[0]
+
+
+def agrees(proto, sizes=None, points=1, rtol=1e-5):
+    """Load a model and compare its outputs with the runtime's; return the network."""
+    network = load(proto)
+    shape = [d.dim_value or 1 for d in proto.graph.input[0].type.tensor_type.shape.dim]
+    kind = {TensorProto.FLOAT: "f4", TensorProto.DOUBLE: "f8"}[proto.graph.input[0].type.tensor_type.elem_type]
+    for _ in range(3):
+        x = values(*shape, dtype=kind)
+        expected = run(proto, x).astype(float).reshape(points, -1)
+        found = network.forward(x.astype(float).reshape(points, -1))
+        assert found.shape == expected.shape
+        assert np.allclose(found, expected, rtol=rtol, atol=rtol)
+    if sizes is not None:
+        assert network.sizes == sizes
+    return network
