@@ -7,7 +7,7 @@ import sympy
 
 from symbinv.algebra.named import Definition, Update
 from symbinv.algebra.operation import AddMultiple, Operation, apply
-from symbinv.derivation.serialise import fingerprint
+from symbinv.derivation.serialise import fingerprint_of
 from symbinv.derivation.steps import (
     WRITTEN_OUT_RANK,
     ActivationUndone,
@@ -48,10 +48,9 @@ def derive(inverse: Inverse) -> Derivation:
     """
     network = inverse.network
     labels = tuple(layer.activation.label for layer in network.layers)
-    weights = [(layer.weights, layer.bias, label) for layer, label in zip(network.layers, labels, strict=True)]
     steps: list[Step] = [
         NetworkGiven(
-            network.sizes, labels, inverse.target, inverse.notes, inverse.box, inverse.pattern, fingerprint(weights)
+            network.sizes, labels, inverse.target, inverse.notes, inverse.box, inverse.pattern, fingerprint_of(network)
         )
     ]
     for step in inverse.steps:

@@ -18,7 +18,7 @@ from symbinv.derivation.equality import Claim, Judge, weakest
 from symbinv.derivation.replay_claims import general_elimination, substitution
 from symbinv.derivation.replay_layer import LayerReplay, StepFailedError, need
 from symbinv.derivation.replay_verdict import prove_verdict
-from symbinv.derivation.serialise import fingerprint
+from symbinv.derivation.serialise import fingerprint_of
 from symbinv.derivation.steps import Derivation, Step
 from symbinv.errors import SymbinvError
 from symbinv.network.activation import Activation, activation
@@ -99,7 +99,7 @@ def replay(derivation: Derivation) -> Replay:
         >>> replayed.holds, str(replayed.claim), len(replayed.steps) == len(derivation.steps)
         (True, 'exact', True)
         >>> print(replay(Derivation("cut", derivation.steps[:4] + derivation.steps[5:])).failure)
-        step 5, RowsOperated: fails: after SidesNamed must come Augmented
+        step 5, RowsOperated of layer 1: fails: after SidesNamed must come Augmented
     """
     walk = _Walk()
     found: list[StepReplay] = []
@@ -222,9 +222,8 @@ class _Walk:
         claim = prove_verdict(
             step, network, self.network, [(layer.rank, len(layer.columns)) for layer in first_to_last]
         )
-        marks = zip(first_to_last, self.network.activations, strict=True)
-        mark = fingerprint([(layer.weights, layer.bias, label) for layer, label in marks])
-        need(mark == self.network.fingerprint, "the weights and biases must be those of the network's fingerprint")
+        same = fingerprint_of(network) == self.network.fingerprint
+        need(same, "the weights and biases must be those of the network's fingerprint")
         self.rebuilt = network
         return claim
 

@@ -1,6 +1,7 @@
 """The replay of statements about a whole derivation: a substituted solution, and the general formulas."""
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 import sympy
 
@@ -8,6 +9,7 @@ from symbinv.derivation.equality import Claim, Judge, weakest
 from symbinv.derivation.general import i, j, k, m, n, p, r, w, x
 from symbinv.derivation.replay_layer import LayerReplay, StepFailedError, need
 from symbinv.derivation.steps import GeneralElimination, SubstitutionChecked
+from symbinv.exact.policy import to_rational
 
 
 def substitution(step: SubstitutionChecked, layers: Sequence[LayerReplay], judge: Judge) -> Claim:
@@ -27,7 +29,8 @@ def substitution(step: SubstitutionChecked, layers: Sequence[LayerReplay], judge
     need(len(step.residuals) == len(layer.table), f"there must be {len(layer.table)} residuals")
     claims = []
     for q, (row, side, stated) in enumerate(zip(layer.table, layer.side, step.residuals, strict=True), start=1):
-        terms = [sympy.sympify(e) * values.get(s, s) for e, s in zip(row, layer.unknowns, strict=True)]
+        entries = [to_rational(e) if isinstance(e, Fraction) else e for e in row]
+        terms = [e * values.get(s, s) for e, s in zip(entries, layer.unknowns, strict=True)]
         claim = judge.equal(stated, sympy.Add(*terms, -side), layer.meanings)
         if claim is None:
             raise StepFailedError(f"residual {q} must be the left side less the right side of row {q}")

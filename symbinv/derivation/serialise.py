@@ -10,7 +10,7 @@ import hashlib
 import json
 import types
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache
 from typing import Any
@@ -26,6 +26,7 @@ from symbinv.errors import NotSupportedError, ReadError, SymbinvError
 from symbinv.exact.interval import Interval
 from symbinv.exact.matrix import ExactMatrix
 from symbinv.inverse.verdict import Empty, NonEmpty, Unknown
+from symbinv.network.network import Network
 
 FORMAT, VERSION = "symbinv derivation", 1
 SIZE_LIMIT = 1 << 28  # characters
@@ -75,7 +76,7 @@ def parse(text: str) -> Any:
     if len(text) > SIZE_LIMIT:
         raise ReadError(f"a derivation must have at most {SIZE_LIMIT} characters, not {len(text)}.")
     try:
-        return json.loads(text, object_pairs_hook=_unique, parse_float=_no_float, parse_constant=_no_float)
+        return json.loads(text, object_pairs_hook=_unique)
     except RecursionError as error:
         raise ReadError("a derivation must not be nested so deep.") from error
     except ValueError as error:
@@ -87,10 +88,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("an object has a key twice")
     return found
-
-
-def _no_float(text: str) -> Any:
-    raise ValueError(f"numbers with a point are written as text, not {text[:40]}")
 
 
 def from_document(data: Any) -> Derivation:
@@ -114,15 +111,18 @@ def from_document(data: Any) -> Derivation:
     return Derivation(title, tuple(found))
 
 
-def fingerprint(layers: Iterable[tuple[ExactMatrix, ExactMatrix, str]]) -> str:
-    """Return the SHA-256 of exact weights, biases and activations: which network a derivation is about.
+def same_network(derivation: Derivation, network: Network) -> bool:
+    """Tell whether a derivation states exactly a network's weights, biases and activations."""
+    given = next((step for step in derivation.steps if isinstance(step, steps.NetworkGiven)), None)
+    return given is not None and given.fingerprint == fingerprint_of(network)
 
-    Args:
-        layers: (weights, bias, activation's label) of each layer, first to last.
-    """
+
+def fingerprint_of(network: Network) -> str:
+    """Return the SHA-256 of a network's exact weights, biases and activations: which one a derivation is about."""
     digest = hashlib.sha256()
-    for weights, bias, label in layers:
-        digest.update(json.dumps([_encode(weights), _encode(bias), label], ensure_ascii=True).encode())
+    for layer in network.layers:
+        entries = [_encode(layer.weights), _encode(layer.bias), layer.activation.label]
+        digest.update(json.dumps(entries, ensure_ascii=True).encode())
     return digest.hexdigest()
 
 

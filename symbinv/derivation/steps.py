@@ -33,7 +33,7 @@ class NetworkGiven:
         notes: Sentences, for the reader alone.
         box: (n0, 2), bounds of the inputs, or None.
         pattern: The piece of each unit, one tuple a layer, None for layers that need none.
-        fingerprint: Of all weights, biases and activations (see `serialise.fingerprint`).
+        fingerprint: Of all weights, biases and activations (see `serialise.fingerprint_of`).
     """
 
     sizes: tuple[int, ...]
