@@ -77,6 +77,7 @@ class LayerReplay:
         self.image_below = activations[index - 2].image if index > 1 else None
         self.definitions: dict[sympy.Symbol, Definition] = {}
         self.meanings: dict[sympy.Symbol, sympy.Expr] = {}
+        self.names_of_sides: set[sympy.Expr] = set()
         self.hidden_zeros: list[tuple[int, Claim]] = []
         self.solved: list[steps.PivotSolved] = []
         self.written = 0
@@ -205,6 +206,15 @@ class LayerReplay:
         need(step.matrix.shape == self.matrix.shape, f"the matrix must keep its shape {self.matrix.shape}")
         need(len(step.sides) == len(self.side), "the right side must keep its length")
         claims = []
+        rows = step.matrix.to_sympy().tolist() if here else []
+        mentioned: list[sympy.Expr] = []
+        for operation in step.operations if here else ():
+            if isinstance(operation, AddMultiple):
+                q = operation.target
+                mentioned += [-operation.factor, *rows[q], step.sides[q]]
+        order = list(dict.fromkeys(e for e in mentioned if e in here))
+        need(order == list(here), "the names must be defined in the order in which the operations use them")
+        self.names_of_sides.update(e for e in step.sides if e in here)
         if self.is_rational:
             need(step.matrix.is_rational and step.matrix.fractions() == self.table, "the rows do not follow")
         else:
@@ -373,14 +383,14 @@ class LayerReplay:
         return [s for s in self.solved if names & {s.side, s.pivot, *(e for e, _ in s.others)}]
 
     def _updates(self) -> list[Update]:
-        return [d for d in self.definitions.values() if isinstance(d, Update)]
+        """Return the updated entries that have names, those of the right side last."""
+        found = [d for d in self.definitions.values() if isinstance(d, Update)]
+        return sorted(found, key=lambda d: d.name in self.names_of_sides)
 
     def written_out(self, step: steps.PivotWrittenOut) -> Claim:
         """Prove a written-out pivot: one that was solved, with the layer's own definitions."""
         need(step.solved == self.to_write_out[self.written], "what is written out must be the pivot as it was solved")
-        known = self._updates()
-        fits = len(step.definitions) == len(known) and all(d in known for d in step.definitions)
-        need(fits and len(set(step.definitions)) == len(known), "the names must be those that the layer defined")
+        need(list(step.definitions) == self._updates(), "the names must be those that the layer defined")
         self.written += 1
         return EXACT
 

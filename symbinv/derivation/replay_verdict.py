@@ -9,6 +9,8 @@ that system. A dimension is n0 less the number of independent conditions.
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import partial
+from math import isfinite
+from typing import Any
 
 import numpy as np
 import sympy
@@ -177,11 +179,13 @@ def _witness(
 ) -> Claim:
     n0 = network.sizes[0]
     need(len(verdict.witness) == n0, f"a witness must have {n0} entries")
+    need(all(_is_real(v) for v in verdict.witness), "a witness must consist of real numbers")
     floats = np.array([float(v) for v in verdict.witness])
     target = np.array([float(v) for v in goal.fractions()])
     residual = float(np.abs(network.forward(floats) - target).max())
     scale = 1.0 + float(np.abs(target).max())
-    need(abs(residual - verdict.residual) <= ROUNDING * scale, f"the residual must be {residual}")
+    near = verdict.residual >= 0 and abs(residual - verdict.residual) <= ROUNDING * scale
+    need(near, f"the residual must be {residual}")
     is_exact = all(isinstance(v, sympy.Expr) for v in verdict.witness)
     need(is_exact == (verdict.claim == "exact"), "a witness must be exact numbers where it is exact, else doubles")
     need(is_exact or not any(isinstance(v, sympy.Expr) for v in verdict.witness), "a witness must not be mixed")
@@ -216,6 +220,10 @@ def _witness(
         f"no exact input could be proved within {verdict.radius} of the witness",
     )
     return Claim("certified")
+
+
+def _is_real(value: Any) -> bool:
+    return bool(value.is_real) if isinstance(value, sympy.Expr) else isfinite(value)
 
 
 def _is_inside(constraint: Constraint, found: PointCertificate | None, given: NetworkGiven, reach: Reach) -> bool:
