@@ -188,7 +188,7 @@ def from_data(data: Any, place: str, depth: int = 0) -> sympy.Basic:
         return (sympy.Add if head == "+" else sympy.Mul)(*parts, evaluate=False)
     if head == "^" and len(parts) == 2:
         return _power(parts[0], parts[1], place)
-    if head in FUNCTIONS and 1 <= len(parts) <= 2:
+    if head in FUNCTIONS and len(parts) in (FUNCTIONS[head].nargs or {1}):
         return FUNCTIONS[head](*parts, evaluate=False)
     if isinstance(name, str) and name.isalpha() and len(name) == 1 and parts:
         return sympy.Function(name)(*parts)
@@ -221,6 +221,8 @@ def _symbol(rest: list[Any], place: str) -> sympy.Symbol:
 def _power(base: sympy.Expr, exponent: sympy.Expr, place: str) -> sympy.Expr:
     if exponent.is_Rational and abs(exponent) > EXPONENT_LIMIT:
         raise ReadError(f"{place}: exponents must be at most {EXPONENT_LIMIT}, not {exponent}.")
+    if base.is_Rational and exponent.is_Integer:
+        raise ReadError(f"{place}: a power of a number must be written as a number.")
     return sympy.Pow(base, exponent, evaluate=False)
 
 
@@ -236,4 +238,8 @@ def _piecewise(rest: list[Any], place: str, depth: int) -> sympy.Expr:
         parts.append((value, condition))
     if not parts:
         raise ReadError(f"{place}: 'piecewise' must have at least one part.")
-    return sympy.Piecewise(*parts, evaluate=False)
+    found = sympy.Piecewise(*parts, evaluate=False)
+    is_kept = isinstance(found, sympy.Piecewise) and [(part.expr, part.cond) for part in found.args] == parts
+    if not is_kept:
+        raise ReadError(f"{place}: the parts of a 'piecewise' must differ, and end with the one that holds always.")
+    return found

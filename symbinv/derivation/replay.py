@@ -16,7 +16,8 @@ import sympy
 from symbinv.derivation import steps
 from symbinv.derivation.equality import Claim, Judge, weakest
 from symbinv.derivation.replay_claims import general_elimination, substitution
-from symbinv.derivation.replay_layer import LayerReplay, StepFailedError, need
+from symbinv.derivation.replay_layer import LayerReplay
+from symbinv.derivation.replay_rows import Names, StepFailedError, need
 from symbinv.derivation.replay_verdict import prove_verdict
 from symbinv.derivation.serialise import fingerprint_of
 from symbinv.derivation.steps import Derivation, Step
@@ -134,6 +135,7 @@ class _Walk:
         self.network: steps.NetworkGiven | None = None
         self.activations: tuple[Activation, ...] = ()
         self.layers: list[LayerReplay] = []
+        self.names = Names(())
         self.rebuilt: Network | None = None
 
     @property
@@ -187,7 +189,7 @@ class _Walk:
         need(all(n > 0 for n in step.sizes), "sizes must be positive")
         need(len(step.target) == step.sizes[-1], f"the target must have {step.sizes[-1]} entries")
         need(len(step.pattern) == depth, f"the pattern must have {depth} entries")
-        self.activations = tuple(map(activation, step.activations))
+        self.activations = tuple(map(_activation, step.activations))
         for label, f, units, m in zip(step.activations, self.activations, step.pattern, step.sizes[1:], strict=True):
             need(label == f.label, f"the activation must be written {f.label!r}, not {label!r}")
             if units is not None:
@@ -196,6 +198,8 @@ class _Walk:
         if step.box is not None:
             to_box(step.box, step.sizes[0])
         need(not any(v.has(sympy.Float) for v in step.target), "the target must be exact")
+        parameters = {v for f in self.activations for v in f.parameters.values() if isinstance(v, sympy.Symbol)}
+        self.names.use(parameters.union(*(v.free_symbols for v in step.target)))
         self.network = step
         return Claim("exact")
 
@@ -206,7 +210,7 @@ class _Walk:
         index = len(self.network.activations) if above is None else above.index - 1
         need(step.layer == index, f"it must be layer {index}, not {step.layer}")
         outputs: Sequence[sympy.Expr] = self.network.target if above is None else above.inputs
-        layer = LayerReplay(self.judge, self.network, index, self.activations, outputs)
+        layer = LayerReplay(self.judge, self.network, index, self.activations, outputs, self.names)
         claim = layer.given(step)
         self.layers.append(layer)
         return claim
@@ -226,6 +230,15 @@ class _Walk:
         need(same, "the weights and biases must be those of the network's fingerprint")
         self.rebuilt = network
         return claim
+
+
+def _activation(label: str) -> Activation:
+    """Return the activation of a label, whose parameters may be symbols, as in leaky_relu(alpha=alpha)."""
+    head, _, tail = label.removesuffix(")").partition("(")
+    pairs = [part.strip().partition("=") for part in tail.split(",") if part.strip()]
+    kept = {key: sympy.Symbol(value) for key, equals, value in pairs if equals and value[:1].isalpha()}
+    numbers = ", ".join(f"{key}={value}" for key, _, value in pairs if key not in kept)
+    return activation(f"{head}({numbers})", **kept) if kept else activation(label)
 
 
 def _allowed_in(layer: LayerReplay, previous: type) -> tuple[type | None, ...]:

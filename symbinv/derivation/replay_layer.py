@@ -1,44 +1,23 @@
-"""The replay of one layer: what is known of it so far, and one method for each kind of step.
+"""The replay of a layer's forward equations: weights, activation, branches, right side, domain; see `replay_rows`."""
 
-Every method takes a step, proves it from what was proved before, keeps it, and returns what the proof rests on; where
-something does not hold it raises `StepFailedError`, which says what. Nothing here eliminates: row operations are
-carried out as the steps state them, and a reduced form is proved by the matrix T that its right side shows.
-"""
-
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
 import sympy
 
-from symbinv.algebra.elimination import RECORD_LIMIT
-from symbinv.algebra.named import PROOF_SIZE, Definition, Ratio, Update
-from symbinv.algebra.operation import AddMultiple, Operation, Scale, Swap
 from symbinv.derivation import steps
 from symbinv.derivation.equality import EXACT, Claim, Judge, weakest
-from symbinv.errors import SymbinvError
+from symbinv.derivation.replay_rows import Names, SystemReplay, listed, need, short
 from symbinv.exact.interval import Interval
 from symbinv.exact.matrix import ExactMatrix
-from symbinv.exact.policy import to_fraction, to_rational
+from symbinv.exact.policy import to_rational
 from symbinv.network.activation import Activation, Piece
 from symbinv.network.bounds import box_intervals
 from symbinv.notation import inputs_of_layer, layer_superscript, symbol, symbols
 
-Form = dict[sympy.Symbol, Fraction]  # a linear form in symbols, without zeros
-ZERO = sympy.Integer(0)
 
-
-class StepFailedError(SymbinvError):
-    """A step that does not follow from those before it; says what does not hold."""
-
-
-def need(condition: bool, message: str) -> None:
-    """Refuse the step unless the condition holds."""
-    if not condition:
-        raise StepFailedError(message)
-
-
-class LayerReplay:
+class LayerReplay(SystemReplay):
     """What has been proved of one layer.
 
     Args:
@@ -47,6 +26,7 @@ class LayerReplay:
         index: The layer, from 1.
         activations: Of all layers.
         outputs: What leaves the layer, as the layer above (or the target) gave it.
+        names: All symbols so far.
     """
 
     def __init__(
@@ -56,8 +36,9 @@ class LayerReplay:
         index: int,
         activations: Sequence[Activation],
         outputs: Sequence[sympy.Expr],
+        names: Names,
     ) -> None:
-        self.judge, self.network, self.index, self.outputs = judge, network, index, tuple(outputs)
+        self.network, self.index, self.outputs = network, index, tuple(outputs)
         self.activation = activations[index - 1]
         self.above = layer_superscript(index, len(activations))
         self.pieces = pieces_of(network, activations, index)
@@ -69,23 +50,13 @@ class LayerReplay:
         self.columns = [j for j in range(n) if j not in constant]
         self.inputs = tuple(to_rational(constant[j].intercept) if j in constant else below[j] for j in range(n))
         self.shift = symbol("c", superscript=self.above) if self.activation.has_shift else None
-        self.unknowns = tuple(below[j] for j in self.columns) + (() if self.shift is None else (self.shift,))
+        unknowns = tuple(below[j] for j in self.columns) + (() if self.shift is None else (self.shift,))
         self.preactivations = symbols("z", m, self.above)
-        names = symbols("u" if self.activation.has_shift else "z", m, self.above)
-        self.right = [names[i] for i in self.rows]
-        self.side_names = [symbols("r", m, self.above)[i] for i in self.rows]
+        right = symbols("u" if self.activation.has_shift else "z", m, self.above)
+        self.right = [right[i] for i in self.rows]
         self.image_below = activations[index - 2].image if index > 1 else None
-        self.definitions: dict[sympy.Symbol, Definition] = {}
-        self.meanings: dict[sympy.Symbol, sympy.Expr] = {}
-        self.names_of_sides: set[sympy.Expr] = set()
-        self.hidden_zeros: list[tuple[int, Claim]] = []
-        self.solved: list[steps.PivotSolved] = []
-        self.written = 0
-        self.pivots: list[int] = []
-        self.rank = 0
-        self.reduced_sides: list[Form] | None = None
-
-    # -- forward equations ----------------------------------------------------------------------------
+        sides = symbols("r", m, self.above)
+        super().__init__(judge, names, unknowns, [sides[i] for i in self.rows])
 
     def given(self, step: steps.LayerGiven) -> Claim:
         """Accept the layer's weights, held against the sizes, the names and the layer above."""
@@ -96,10 +67,12 @@ class LayerReplay:
         need(step.preactivations == self.preactivations, "the pre-activations must have their names")
         need(step.outputs == self.outputs, "the outputs must be what the layer above takes, or the target")
         self._label(step.activation)
-        own = {*self.unknowns, *self.preactivations, *self.right, *self.side_names}
-        used = step.weights.free_symbols() | step.bias.free_symbols()
-        need(not own & used, "no weight may bear the name of an unknown, a pre-activation or a right side")
+        self.names.use(step.weights.free_symbols() | step.bias.free_symbols())
+        self.names.bind({*self.unknowns, *self.preactivations, *self.right, *self.side_names})
         self.weights, self.bias = step.weights, step.bias
+        self.coefficients = step.weights.select(rows=self.rows, columns=self.columns)
+        if self.shift is not None:
+            self.coefficients = self.coefficients.beside(ExactMatrix([[-1]] * len(self.rows)))
         return EXACT
 
     def _label(self, label: str) -> None:
@@ -131,17 +104,11 @@ class LayerReplay:
         self, given: Sequence[sympy.Eq], expected: Sequence[tuple[sympy.Symbol, sympy.Expr]], what: str
     ) -> Claim:
         names, found = [e.lhs for e in given], [name for name, _ in expected]
-        need(names == found, f"{what}: there must be one equation for each of {_listed(found)}")
+        need(names == found, f"{what}: there must be one equation for each of {listed(found)}")
         return weakest(
-            self._same(e.rhs, value, f"{what}: {name} must be {_short(value)}, not {_short(e.rhs)}")
+            self.same(e.rhs, value, f"{what}: {name} must be {short(value)}, not {short(e.rhs)}")
             for e, (name, value) in zip(given, expected, strict=True)
         )
-
-    def _same(self, left: sympy.Expr, right: sympy.Expr, message: str, meanings: Any = None) -> Claim:
-        claim = self.judge.equal(left, right, meanings)
-        if claim is None:
-            raise StepFailedError(message)
-        return claim
 
     def branches(self, step: steps.BranchesTaken) -> Claim:
         """Prove the inequalities that keep units on constant pieces."""
@@ -162,15 +129,13 @@ class LayerReplay:
                 fits = isinstance(relation, kind) and relation.rhs == to_rational(end)
                 need(fits, f"the inequality of unit {i + 1} must compare with {end} as its piece does")
                 message = f"the inequality of unit {i + 1} must be on its pre-activation"
-                claims.append(self._same(relation.lhs, z, message))
+                claims.append(self.same(relation.lhs, z, message))
         need(not left, "there are more inequalities than pieces have ends")
         return weakest(claims)
 
     def _row_value(self, unit: int) -> sympy.Expr:
         terms = [self.weights[unit, j] * x for j, x in enumerate(self.inputs)]
         return sympy.Add(*terms, self.bias[unit, 0])
-
-    # -- the linear system ----------------------------------------------------------------------------
 
     def sides(self, step: steps.SidesNamed) -> Claim:
         """Prove r_i = z_i - b_i, less what constant units below contribute."""
@@ -180,256 +145,6 @@ class LayerReplay:
             moved = sympy.Add(self.bias[i, 0], *(self.weights[i, j] * self.inputs[j] for j in constant))
             expected.append((name, z - moved))
         return self._equations(step.definitions, expected, "the right side")
-
-    def augmented(self, step: steps.Augmented) -> Claim:
-        """Prove the system to be the kept rows and unknown columns of W, with -1 for the shift."""
-        wanted = self.weights.select(rows=self.rows, columns=self.columns)
-        if self.shift is not None:
-            wanted = wanted.beside(ExactMatrix([[-1]] * len(self.rows)))
-        need(step.unknowns == self.unknowns, "the unknowns must be what enters the layer, the shift last")
-        need(step.sides == tuple(self.side_names), "the right side must be the named r_i")
-        need(step.matrix == wanted, "the matrix must be the weights of the kept rows and unknown columns")
-        self.matrix = step.matrix
-        self.is_rational = step.matrix.is_rational
-        self.table: list[list[Any]] = step.matrix.fractions() if self.is_rational else step.matrix.to_sympy().tolist()
-        self.side: list[sympy.Expr] = list(step.sides)
-        self.forms: list[Form] = [{r: Fraction(1)} for r in self.side_names]
-        self.known = set(self.side_names) | step.matrix.free_symbols()
-        return EXACT
-
-    def operated(self, step: steps.RowsOperated) -> Claim:
-        """Carry out the stated operations and prove the stated rows to be the result, up to the names defined here."""
-        need(bool(step.operations), "there must be an operation")
-        here = self._define(step.definitions)
-        for operation in step.operations:
-            self._operate(operation)
-        need(step.matrix.shape == self.matrix.shape, f"the matrix must keep its shape {self.matrix.shape}")
-        need(len(step.sides) == len(self.side), "the right side must keep its length")
-        claims = []
-        rows = step.matrix.to_sympy().tolist() if here else []
-        mentioned: list[sympy.Expr] = []
-        for operation in step.operations if here else ():
-            if isinstance(operation, AddMultiple):
-                q = operation.target
-                mentioned += [-operation.factor, *rows[q], step.sides[q]]
-        order = list(dict.fromkeys(e for e in mentioned if e in here))
-        need(order == list(here), "the names must be defined in the order in which the operations use them")
-        self.names_of_sides.update(e for e in step.sides if e in here)
-        if self.is_rational:
-            need(step.matrix.is_rational and step.matrix.fractions() == self.table, "the rows do not follow")
-        else:
-            stated = step.matrix.to_sympy().tolist()
-            for i, (given, found) in enumerate(zip(stated, self.table, strict=True)):
-                for j, (new, value) in enumerate(zip(given, found, strict=True)):
-                    claims.append(self._entry(new, value, here, f"entry ({i + 1}, {j + 1})", step.operations))
-            self.table = stated
-        for i, (new, value) in enumerate(zip(step.sides, self.side, strict=True)):
-            claims.append(self._entry(new, value, here, f"right side {i + 1}", step.operations))
-        self.side = list(step.sides)
-        return weakest(claims)
-
-    def _define(self, definitions: Sequence[Definition]) -> dict[sympy.Symbol, sympy.Expr]:
-        """Take new names in; each must be new, and stand for what is known by then."""
-        here: dict[sympy.Symbol, sympy.Expr] = {}
-        for definition in definitions:
-            name, value = definition.name, definition.value
-            need(name not in self.known and name not in self.unknowns, f"the name {name} is taken already")
-            unknown = value.free_symbols - self.known
-            need(not unknown, f"{name} must stand for what was defined before, not for {_listed(unknown)}")
-            self.known.add(name)
-            self.definitions[name] = definition
-            self.meanings[name] = here[name] = value
-        return here
-
-    def _operate(self, operation: Operation) -> None:
-        size = range(len(self.side))
-        match operation:
-            case Swap(first, second):
-                need(first in size and second in size, "a row operation must name rows of the matrix")
-                tables: tuple[list[Any], ...] = (self.table, self.side, self.forms)
-                for table in tables:
-                    table[first], table[second] = table[second], table[first]
-            case Scale():
-                raise StepFailedError("rows are swapped and added, not scaled, in a derivation")
-            case AddMultiple(target, source, factor):
-                need(target in size and source in size, "a row operation must name rows of the matrix")
-                need(target != source, "a multiple of a row must be added to another row")
-                unknown = factor.free_symbols - self.known
-                need(not unknown, f"a factor must consist of what is defined, not of {_listed(unknown)}")
-                self.side[target] += factor * self.side[source]
-                if self.is_rational:
-                    q = to_fraction(factor)
-                    pairs = zip(self.table[target], self.table[source], strict=True)
-                    self.table[target] = [a + q * b for a, b in pairs]
-                    add_form(self.forms[target], q, self.forms[source])
-                else:
-                    pairs = zip(self.table[target], self.table[source], strict=True)
-                    self.table[target] = [a + factor * b if b != 0 else a for a, b in pairs]
-
-    def _entry(
-        self,
-        new: sympy.Expr,
-        value: sympy.Expr,
-        here: dict[sympy.Symbol, sympy.Expr],
-        place: str,
-        operations: Sequence[Operation],
-    ) -> Claim:
-        """Prove a stated entry: by the names defined here, which is local; a hidden zero by all names."""
-        if new == value or here.get(new) == value:
-            return EXACT
-        claim = self.judge.equal(new, value, here)
-        if claim is None and new == 0:
-            claim = self.judge.vanishes(value, self.meanings)
-            if claim is not None:
-                size = max((o.source + 2 for o in operations if isinstance(o, AddMultiple)), default=1)
-                self.hidden_zeros.append((size, claim))
-        if claim is None:
-            raise StepFailedError(f"{place} must be {_short(value)}, not {_short(new)}")
-        return claim
-
-    # -- numbers: the reduced form --------------------------------------------------------------------
-
-    def reduced(self, step: steps.RowsReduced) -> Claim:
-        """Prove [R | T r] to be the reduced form: T is invertible, T W = R, and R has its pivots."""
-        m, n = self.matrix.shape
-        need(step.unknowns == self.unknowns, "the unknowns must be those of the system")
-        need(step.matrix.shape == (m, n) and len(step.sides) == m, f"the reduced matrix must have shape {(m, n)}")
-        places, rank = list(step.pivots), len(step.pivots)
-        need(len(set(places)) == rank <= m and all(0 <= j < n for j in places), "pivots must be distinct columns")
-        need(step.nullity == n - rank, f"the nullity must be {n - rank}, not {step.nullity}")
-        unit = ExactMatrix.build(m, rank, lambda i, j: int(i == j))
-        need(step.matrix.select(columns=places) == unit, "every pivot column must be a column of the identity")
-        below = step.matrix.select(rows=range(rank, m))
-        need(below.rows == 0 or below.is_zero(), "the rows without a pivot must be zero")
-        forms = [linear_form(s, self.side_names) for s in step.sides]
-        transform = ExactMatrix([[form.get(r, Fraction(0)) for r in self.side_names] for form in forms])
-        need(transform @ self.matrix == step.matrix, "the reduced matrix must be T times the matrix, T from T r")
-        need(transform.rank() == m, "T must be invertible")
-        if m * n <= RECORD_LIMIT:
-            self._is_echelon(places)
-        self.rank, self.pivots, self.reduced_matrix, self.reduced_sides = rank, places, step.matrix, forms
-        return EXACT
-
-    def _is_echelon(self, places: Sequence[int]) -> None:
-        """Ask that the row operations shown have led to an echelon form with these pivots."""
-        done = all(not row[p] for i, p in enumerate(places) for row in self.table[i + 1 :])
-        done = done and all(self.table[i][p] for i, p in enumerate(places))
-        done = done and not any(e for row in self.table[len(places) :] for e in row)
-        need(done, "the row operations before must have led to an echelon form with these pivots")
-
-    def layer_solved(self, step: steps.LayerSolved) -> Claim:
-        """Prove the pivot variables from the reduced form."""
-        free = tuple(x for j, x in enumerate(self.unknowns) if j not in set(self.pivots))
-        need(step.free == free, f"the free variables must be {_listed(free)}")
-        order = sorted(self.pivots)
-        found = [e.lhs for e in step.solution]
-        wanted = [self.unknowns[j] for j in order]
-        need(found == wanted, f"there must be one solution for each of {_listed(wanted)}")
-        names = [*self.side_names, *free]
-        for equation, p in zip(step.solution, order, strict=True):
-            i = self.pivots.index(p)
-            form = dict(self.reduced_sides[i]) if self.reduced_sides is not None else {}
-            row = self.reduced_matrix.select(rows=[i]).fractions()[0]
-            for j, e in enumerate(row):
-                if e and j != p:
-                    form[self.unknowns[j]] = -e
-            need(linear_form(equation.rhs, names) == form, f"{equation.lhs} does not follow from its reduced row")
-        return EXACT
-
-    # -- symbols: back-substitution --------------------------------------------------------------------
-
-    def count_rows(self) -> int:
-        """Return the number of rows that are not zero, and see that they come first."""
-        zero = [all(self._is_zero(e) for e in row) for row in self.table]
-        rank = next((i for i, z in enumerate(zero) if z), len(zero))
-        return rank if all(zero[rank:]) else -1
-
-    def _is_zero(self, entry: Any) -> bool:
-        if isinstance(entry, Fraction) or entry.is_Rational or entry.is_Symbol:
-            return bool(entry == 0)
-        return self.judge.vanishes(entry) is not None
-
-    def pivot_solved(self, step: steps.PivotSolved) -> Claim:
-        """Prove one pivot variable from its row, solved rows from the last to the first."""
-        if not self.solved:
-            self.rank = self.count_rows()
-            need(self.rank > 0, "the rows that are zero must come last")
-        i = self.rank - 1 - len(self.solved)
-        need(i >= 0, "every row with a pivot is solved already")
-        row = self.table[i]
-        need(step.unknown in self.unknowns, f"{step.unknown} is no unknown of the layer")
-        p = self.unknowns.index(step.unknown)
-        need(p not in self.pivots, f"{step.unknown} is solved already")
-        claims = [self._same(step.pivot, row[p], f"the pivot of {step.unknown} must be {_short(row[p])}")]
-        need(self.judge.is_nonzero(step.pivot, self.meanings), f"the pivot of {step.unknown} must not vanish")
-        others = [(e, x) for j, (e, x) in enumerate(zip(row, self.unknowns, strict=True)) if j != p]
-        present = [(e, x) for e, x in others if not self._is_zero(e)]
-        need([x for _, x in step.others] == [x for _, x in present], f"row {i + 1} holds other unknowns")
-        for (given, x), (e, _) in zip(step.others, present, strict=True):
-            claims.append(self._same(given, e, f"the entry of {x} in row {i + 1} must be {_short(e)}"))
-        claims.append(self._same(step.side, self.side[i], f"the right side of row {i + 1} must be {self.side[i]}"))
-        for below in self.table[i + 1 :]:
-            need(self._is_zero(below[p]), f"the column of {step.unknown} must be zero below its pivot")
-        self.pivots.insert(0, p)
-        self.solved.append(step)
-        return weakest(claims)
-
-    @property
-    def to_write_out(self) -> list[steps.PivotSolved]:
-        """The solved pivots that the paper's form writes out: where there are few, and they hold names."""
-        names = {d.name for d in self._updates()}
-        if self.rank > steps.WRITTEN_OUT_RANK:
-            return []
-        return [s for s in self.solved if names & {s.side, s.pivot, *(e for e, _ in s.others)}]
-
-    def _updates(self) -> list[Update]:
-        """Return the updated entries that have names, those of the right side last."""
-        found = [d for d in self.definitions.values() if isinstance(d, Update)]
-        return sorted(found, key=lambda d: d.name in self.names_of_sides)
-
-    def written_out(self, step: steps.PivotWrittenOut) -> Claim:
-        """Prove a written-out pivot: one that was solved, with the layer's own definitions."""
-        need(step.solved == self.to_write_out[self.written], "what is written out must be the pivot as it was solved")
-        need(list(step.definitions) == self._updates(), "the names must be those that the layer defined")
-        self.written += 1
-        return EXACT
-
-    # -- what remains -----------------------------------------------------------------------------------
-
-    def conditions(self, step: steps.ConditionsStated) -> Claim:
-        """Prove the consistency conditions, the pivots assumed not to vanish, and what the zeros rest on."""
-        claims: list[Claim] = []
-        if not self.rows:
-            left: list[Any] = []
-        elif self.is_rational and self.matrix.rows * self.matrix.columns > RECORD_LIMIT and self.reduced_sides:
-            left = self.reduced_sides[self.rank :]
-        else:
-            left = self.forms[self.rank :] if self.is_rational else self.side[self.rank :]
-        need(len(step.conditions) == len(left), f"there must be one condition per row without a pivot, {len(left)}")
-        for given, wanted in zip(step.conditions, left, strict=True):
-            if isinstance(wanted, dict):
-                need(linear_form(given, self.side_names) == wanted, f"the condition {_short(given)} does not follow")
-            else:
-                claims.append(self._same(given, wanted, f"the condition must be {_short(wanted)}"))
-        assumed = []
-        if self.rows and not self.is_rational:
-            pivots = [self.table[i][p] for i, p in enumerate(self.pivots)]
-            assumed = list(dict.fromkeys(e for e in pivots if e.is_zero is not False))
-            divided = [d.denominator for d in self.definitions.values() if isinstance(d, Ratio)]
-            for e in divided:
-                need(e in assumed or e.is_zero is False, f"{e} is divided by and must be a pivot")
-        need(list(step.assumptions) == assumed, f"the pivots assumed not to vanish must be {_listed(assumed)}")
-        claims.append(self._zero_claim(step.zero_claim))
-        return weakest(claims)
-
-    def _zero_claim(self, stated: str) -> Claim:
-        found = weakest(claim for _, claim in self.hidden_zeros)
-        large = any(size > PROOF_SIZE for size, _ in self.hidden_zeros)
-        allowed = {"exact"} if found == EXACT else {"probabilistic"}
-        if large:
-            allowed.add("probabilistic")
-        need(stated in allowed, f"the zeros are {' or '.join(sorted(allowed))}, not {stated!r}")
-        return found
 
     @property
     def bounded(self) -> tuple[tuple[sympy.Symbol, Interval], ...]:
@@ -448,11 +163,6 @@ class LayerReplay:
         """Prove the intervals of the unknowns."""
         need(step.intervals == self.bounded, "the intervals must be the images of the layer below, or the box")
         return EXACT
-
-    @property
-    def free(self) -> tuple[sympy.Symbol, ...]:
-        """The unknowns without a pivot."""
-        return tuple(x for j, x in enumerate(self.unknowns) if j not in set(self.pivots))
 
 
 # -- pieces -----------------------------------------------------------------------------------------------
@@ -480,49 +190,3 @@ def piece_values(piece: Piece) -> Interval:
     if piece.slope > 0:
         return Interval(left, right, True, right is None)
     return Interval(right, left, right is None, True)
-
-
-# -- linear forms -----------------------------------------------------------------------------------------
-
-
-def linear_form(expression: sympy.Expr, names: Iterable[sympy.Symbol]) -> Form:
-    """Return the coefficients of a linear form in given symbols.
-
-    Raises:
-        StepFailedError: For anything else.
-
-    Example:
-        >>> x, y = sympy.symbols("x y")
-        >>> linear_form(x / 2 - y, [x, y])
-        {x: Fraction(1, 2), y: Fraction(-1, 1)}
-    """
-    allowed = set(names)
-    form: Form = {}
-    for term in sympy.Add.make_args(expression):
-        if term == 0:
-            continue
-        coefficient, rest = term.as_coeff_Mul(rational=True)
-        if rest not in allowed:
-            raise StepFailedError(f"{_short(expression)} must be a linear form in {_listed(allowed)}")
-        add_form(form, Fraction(int(coefficient.p), int(coefficient.q)), {rest: Fraction(1)})
-    return form
-
-
-def add_form(form: Form, factor: Fraction, other: Form) -> None:
-    """Add a multiple of another form to a form, in place."""
-    for name, value in other.items():
-        total = form.get(name, Fraction(0)) + factor * value
-        if total:
-            form[name] = total
-        else:
-            form.pop(name, None)
-
-
-def _listed(names: Iterable[Any]) -> str:
-    shown = [str(n) for n in names]
-    return ", ".join(sorted(shown) if len(shown) <= 6 else [*shown[:5], "..."]) or "none"
-
-
-def _short(expression: Any) -> str:
-    text = str(expression)
-    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -16,7 +16,8 @@ import numpy as np
 import sympy
 
 from symbinv.derivation.equality import EXACT, Claim
-from symbinv.derivation.replay_layer import StepFailedError, need, pieces_of
+from symbinv.derivation.replay_layer import pieces_of
+from symbinv.derivation.replay_rows import StepFailedError, need
 from symbinv.derivation.steps import NetworkGiven, VerdictGiven
 from symbinv.exact.ball import ball, precision
 from symbinv.exact.loglinear import LogLinear, apply_matrix, combine

@@ -106,7 +106,7 @@ def from_document(data: Any) -> Derivation:
             found.append(_decode(Step, step, place))
         except ReadError:
             raise
-        except (SymbinvError, TypeError, ValueError, ArithmeticError) as error:
+        except (SymbinvError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
             raise ReadError(f"{place}: {str(error)[:200]}") from error
     return Derivation(title, tuple(found))
 

@@ -5,14 +5,18 @@ that is a claim or a name, a truth value, an element of any list dropped, double
 step is one). Left alone are only the sentences for the reader: `title`, `notes` and `reason`.
 """
 
-import copy
 import json
 import random
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
+
+import sympy
+
+import symbinv as si
+from symbinv.derivation.steps import SubstitutionChecked
 
 SENTENCES = {"title", "notes", "reason", "format", "version", "type"}
 NUMBER = re.compile(r"-?\d+(/\d+)?")
@@ -28,33 +32,101 @@ class Tampered:
 
 
 def tampered(text: str) -> Iterator[Tampered]:
-    """Yield every derivation that differs from the given one in one thing."""
+    """Yield every derivation that says something else than the given one in one place."""
     document = json.loads(text)
     original = meaning(document)
-    for kind, path, value in _changes(document["steps"], ("steps",)):
-        changed = copy.deepcopy(document)
-        parent = changed
-        for key in path[:-1]:
-            parent = parent[key]
-        parent[path[-1]] = value
-        if meaning(changed) != original:
-            yield Tampered(kind, "/".join(map(str, path)), json.dumps(changed))
+    for change in _changes(document["steps"], ("steps",)):
+        made = _make(document, original, change)
+        if made is not None:
+            yield made
 
 
-def sample(text: str, count: int, seed: int) -> list[Tampered]:
-    """Return `count` of them at random, every kind alike as far as there are so many."""
-    by_kind: dict[str, list[Tampered]] = {}
-    for one in tampered(text):
-        by_kind.setdefault(one.kind, []).append(one)
+def sample(texts: dict[str, str], count: int, seed: int) -> list[tuple[str, Tampered]]:
+    """Return `count` tampered derivations at random, from each text and of each kind alike as far as there are."""
     source = random.Random(seed)
-    for found in by_kind.values():
-        source.shuffle(found)
-    chosen: list[Tampered] = []
-    while len(chosen) < count and any(by_kind.values()):
-        for found in by_kind.values():
-            if found and len(chosen) < count:
-                chosen.append(found.pop())
+    waiting = []
+    for name, text in texts.items():
+        document = json.loads(text)
+        original = meaning(document)
+        by_kind: dict[str, list[Any]] = {}
+        for change in _changes(document["steps"], ("steps",)):
+            by_kind.setdefault(change[0], []).append(change)
+        for changes in by_kind.values():
+            source.shuffle(changes)
+            waiting.append((name, document, original, changes))
+    chosen: list[tuple[str, Tampered]] = []
+    source.shuffle(waiting)
+    while len(chosen) < count and any(changes for *_, changes in waiting):
+        for name, document, original, changes in waiting:
+            made = _make(document, original, changes.pop()) if changes and len(chosen) < count else None
+            if made is not None:
+                chosen.append((name, made))
     return chosen
+
+
+def _make(document: Any, original: Any, change: tuple[str, tuple[Any, ...], Any]) -> Tampered | None:
+    kind, path, value = change
+    changed = _replaced(document, path, value)
+    return None if meaning(changed) == original else Tampered(kind, "/".join(map(str, path)), json.dumps(changed))
+
+
+def _replaced(data: Any, path: tuple[Any, ...], value: Any) -> Any:
+    """Return data with the part at a path replaced; what lies off the path is shared."""
+    if not path:
+        return value
+    copied = data.copy()
+    copied[path[0]] = _replaced(data[path[0]], path[1:], value)
+    return copied
+
+
+def true_all_the_same(original: si.Derivation, changed: si.Derivation) -> str | None:
+    """Return why a changed derivation is as true as the original, found without the replay; None where it is not."""
+    rest = [[s for s in d.steps if not isinstance(s, SubstitutionChecked)] for d in (original, changed)]
+    statements = [{_statement(s) for s in d.steps if isinstance(s, SubstitutionChecked)} for d in (original, changed)]
+    if rest[0] == rest[1] and statements[1] <= statements[0]:
+        return "statements after the verdict stand for themselves, in any order and number"
+    if len(rest[0]) != len(rest[1]) or rest[0][:-1] != rest[1][:-1]:
+        return None
+    old, new = rest[0][-1], rest[1][-1]
+    network = original.replay().network
+    given = original.steps[0]
+    if old == replace(new, verdict=replace(new.verdict, radius=getattr(old.verdict, "radius", 0))):
+        return "what lies within a radius lies within a larger one" if new.verdict.radius > old.verdict.radius else None
+    if isinstance(new.verdict, si.NonEmpty):
+        same = old == replace(new, verdict=replace(new.verdict, witness=old.verdict.witness))
+        reached = network.forward(list(new.verdict.witness))
+        close = all(abs(sympy.N(a - b, 60)) < 1e-50 for a, b in zip(reached, given.target, strict=True))
+        return "the other witness is mapped to the target too" if same and close else None
+    if old == replace(new, multipliers=old.multipliers) and new.multipliers is not None:
+        system = si.invert(network, given.target, box=given.box).verdict.certificate.system
+        return "the other multipliers refute the system too" if _refutes(system, new.multipliers) else None
+    return None
+
+
+def _statement(step: SubstitutionChecked) -> Any:
+    return step.title, frozenset(step.claimed), step.residuals
+
+
+def _refutes(system: Any, multipliers: Any) -> bool:
+    """Check Motzkin's condition for rational right sides in plain fractions."""
+    rows, others = system.equations.fractions(), system.inequalities.fractions()
+    v = [Fraction(0)] * len(system.intervals)
+    bound = Fraction(0)
+    right = [r.constant for r in system.right_side]
+    for m, row, r in zip(multipliers.equations, rows, right, strict=True):
+        v, bound = [a + m * b for a, b in zip(v, row, strict=True)], bound + m * r
+    for m, row, r in zip(multipliers.inequalities, others, system.bounds, strict=True):
+        v, bound = [a + m * b for a, b in zip(v, row, strict=True)], bound + m * r
+        if m < 0:
+            return False
+    least, attained = Fraction(0), True
+    for slope, interval in zip(v, system.intervals, strict=True):
+        end, is_open = (interval.lower, interval.open_lower) if slope > 0 else (interval.upper, interval.open_upper)
+        if slope and end is None:
+            return False
+        least, attained = least + (slope * end if slope else 0), attained and not (slope and is_open)
+    strict = any(m > 0 and s for m, s in zip(multipliers.inequalities, system.strict, strict=True))
+    return least > bound or (least == bound and (strict or not attained))
 
 
 def meaning(data: Any) -> Any:
