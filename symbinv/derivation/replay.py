@@ -17,10 +17,10 @@ from symbinv.derivation import steps
 from symbinv.derivation.equality import Claim, Judge, weakest
 from symbinv.derivation.replay_claims import general_elimination, substitution
 from symbinv.derivation.replay_layer import LayerReplay
-from symbinv.derivation.replay_rows import Names, StepFailedError, need
 from symbinv.derivation.replay_verdict import prove_verdict
 from symbinv.derivation.serialise import fingerprint_of
 from symbinv.derivation.steps import Derivation, Step
+from symbinv.derivation.terms import Names, StepFailedError, need
 from symbinv.errors import SymbinvError
 from symbinv.network.activation import Activation, activation
 from symbinv.network.network import Layer, Network, to_box
@@ -135,7 +135,7 @@ class _Walk:
         self.network: steps.NetworkGiven | None = None
         self.activations: tuple[Activation, ...] = ()
         self.layers: list[LayerReplay] = []
-        self.names = Names(())
+        self.names = Names()
         self.rebuilt: Network | None = None
 
     @property

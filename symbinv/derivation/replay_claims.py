@@ -8,8 +8,8 @@ import sympy
 from symbinv.derivation.equality import Claim, Judge, weakest
 from symbinv.derivation.general import i, j, k, m, n, p, r, w, x
 from symbinv.derivation.replay_layer import LayerReplay
-from symbinv.derivation.replay_rows import StepFailedError, need
 from symbinv.derivation.steps import GeneralElimination, SubstitutionChecked
+from symbinv.derivation.terms import StepFailedError, need
 from symbinv.exact.policy import to_rational
 
 

@@ -8,7 +8,8 @@ import sympy
 
 from symbinv.derivation import steps
 from symbinv.derivation.equality import EXACT, Claim, Judge, weakest
-from symbinv.derivation.replay_rows import Names, SystemReplay, listed, need, short
+from symbinv.derivation.replay_rows import SystemReplay
+from symbinv.derivation.terms import Names, listed, need, short
 from symbinv.exact.interval import Interval
 from symbinv.exact.matrix import ExactMatrix
 from symbinv.exact.policy import to_rational

@@ -5,7 +5,7 @@ matrix T that its right side shows. Every method takes a step, proves it from wh
 returns what the proof rests on; where something does not hold it raises `StepFailedError`, which says what.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -16,48 +16,9 @@ from symbinv.algebra.named import PROOF_SIZE, Definition, Ratio, Update
 from symbinv.algebra.operation import AddMultiple, Operation, Scale, Swap
 from symbinv.derivation import steps
 from symbinv.derivation.equality import EXACT, Claim, Judge, weakest
-from symbinv.errors import SymbinvError
+from symbinv.derivation.terms import Form, Names, StepFailedError, add_form, divisors, linear_form, listed, need, short
 from symbinv.exact.matrix import ExactMatrix
 from symbinv.exact.policy import to_fraction
-
-Form = dict[sympy.Symbol, Fraction]  # a linear form in symbols, without zeros
-
-
-class StepFailedError(SymbinvError):
-    """A step that does not follow from those before it; says what does not hold."""
-
-
-def need(condition: bool, message: str) -> None:
-    """Refuse the step unless the condition holds."""
-    if not condition:
-        raise StepFailedError(message)
-
-
-class Names:
-    """Every symbol of a derivation so far: none may mean two things.
-
-    Attributes:
-        open: Symbols of the target and the weights, which stand for any numbers.
-        bound: Names that the derivation gives: unknowns, pre-activations, right sides, definitions.
-    """
-
-    def __init__(self, symbols: Iterable[sympy.Basic]) -> None:
-        self.open: set[sympy.Basic] = set(symbols)
-        self.bound: set[sympy.Basic] = set()
-
-    def use(self, symbols: Iterable[sympy.Basic]) -> None:
-        """Take symbols of weights in."""
-        found = set(symbols)
-        clash = found & self.bound
-        need(not clash, f"weights may not hold {listed(clash)}, which the derivation gives a meaning of its own")
-        self.open |= found
-
-    def bind(self, names: Iterable[sympy.Basic]) -> None:
-        """Take names in, which must be new."""
-        found = set(names)
-        clash = found & (self.bound | self.open)
-        need(not clash, f"the name {listed(clash)} is taken already")
-        self.bound |= found
 
 
 class SystemReplay:
@@ -118,6 +79,7 @@ class SystemReplay:
         self.table: list[list[Any]] = step.matrix.fractions() if self.is_rational else step.matrix.to_sympy().tolist()
         self.side: list[sympy.Expr] = list(step.sides)
         self.forms: list[Form] = [{r: Fraction(1)} for r in self.side_names]
+        self.divisors = set() if self.is_rational else divisors(*step.matrix.to_sympy())
         self.known = set(self.side_names) | step.matrix.free_symbols()
         return EXACT
 
@@ -158,6 +120,7 @@ class SystemReplay:
         for definition in definitions:
             name, value = definition.name, definition.value
             self.names.bind([name])
+            self._stated_only(value if isinstance(definition, Update) else definition.numerator)
             unknown = value.free_symbols - self.known
             need(not unknown, f"{name} must stand for what was defined before, not for {listed(unknown)}")
             self.known.add(name)
@@ -178,6 +141,7 @@ class SystemReplay:
             case AddMultiple(target, source, factor):
                 need(target in size and source in size, "a row operation must name rows of the matrix")
                 need(target != source, "a multiple of a row must be added to another row")
+                self._stated_only(factor)
                 unknown = factor.free_symbols - self.known
                 need(not unknown, f"a factor must consist of what is defined, not of {listed(unknown)}")
                 self.side[target] += factor * self.side[source]
@@ -189,6 +153,11 @@ class SystemReplay:
                 else:
                     pairs = zip(self.table[target], self.table[source], strict=True)
                     self.table[target] = [a + factor * b if b != 0 else a for a, b in pairs]
+
+    def _stated_only(self, expression: sympy.Expr) -> None:
+        """Ask that every division is a definition k = a / b, by a pivot, but for what the weights divide by."""
+        for base in divisors(expression) - self.divisors:
+            raise StepFailedError(f"a division by {short(base)} must be a definition of its own")
 
     def _entry(
         self,
@@ -354,51 +323,3 @@ class SystemReplay:
             allowed.add("probabilistic")
         need(stated in allowed, f"the zeros are {' or '.join(sorted(allowed))}, not {stated!r}")
         return found
-
-
-# -- linear forms -----------------------------------------------------------------------------------------
-
-
-def linear_form(expression: sympy.Expr, names: Iterable[sympy.Symbol]) -> Form:
-    """Return the coefficients of a linear form in given symbols.
-
-    Raises:
-        StepFailedError: For anything else.
-
-    Example:
-        >>> x, y = sympy.symbols("x y")
-        >>> linear_form(x / 2 - y, [x, y])
-        {x: Fraction(1, 2), y: Fraction(-1, 1)}
-    """
-    allowed = set(names)
-    form: Form = {}
-    for term in sympy.Add.make_args(expression):
-        if term == 0:
-            continue
-        coefficient, rest = term.as_coeff_Mul(rational=True)
-        if rest not in allowed:
-            raise StepFailedError(f"{short(expression)} must be a linear form in {listed(allowed)}")
-        add_form(form, Fraction(int(coefficient.p), int(coefficient.q)), {rest: Fraction(1)})
-    return form
-
-
-def add_form(form: Form, factor: Fraction, other: Form) -> None:
-    """Add a multiple of another form to a form, in place."""
-    for name, value in other.items():
-        total = form.get(name, Fraction(0)) + factor * value
-        if total:
-            form[name] = total
-        else:
-            form.pop(name, None)
-
-
-def listed(names: Iterable[Any]) -> str:
-    """Return a few names between commas."""
-    shown = [str(n) for n in names]
-    return ", ".join(sorted(shown) if len(shown) <= 6 else [*shown[:5], "..."]) or "none"
-
-
-def short(expression: Any) -> str:
-    """Return an expression as text that fits in a message."""
-    text = str(expression)
-    return text if len(text) <= 80 else f"{text[:77]}..."

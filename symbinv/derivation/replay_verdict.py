@@ -17,8 +17,8 @@ import sympy
 
 from symbinv.derivation.equality import EXACT, Claim
 from symbinv.derivation.replay_layer import pieces_of
-from symbinv.derivation.replay_rows import StepFailedError, need
 from symbinv.derivation.steps import NetworkGiven, VerdictGiven
+from symbinv.derivation.terms import StepFailedError, need
 from symbinv.exact.ball import ball, precision
 from symbinv.exact.loglinear import LogLinear, apply_matrix, combine
 from symbinv.inverse.layer import piece_image
