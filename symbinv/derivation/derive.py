@@ -1,12 +1,15 @@
 """derive: an Inverse to its Derivation, the list of typed steps that every output reads."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import sympy
 
 from symbinv.algebra.named import Definition, Update
 from symbinv.algebra.operation import AddMultiple, Operation, apply
+from symbinv.derivation.serialise import fingerprint_of
 from symbinv.derivation.steps import (
+    WRITTEN_OUT_RANK,
     ActivationUndone,
     Augmented,
     BranchesTaken,
@@ -15,6 +18,7 @@ from symbinv.derivation.steps import (
     DomainStated,
     LayerGiven,
     LayerSolved,
+    Multipliers,
     NetworkGiven,
     PivotSolved,
     PivotWrittenOut,
@@ -27,9 +31,9 @@ from symbinv.derivation.steps import (
 from symbinv.exact.matrix import ExactMatrix
 from symbinv.inverse.invert import Inverse
 from symbinv.inverse.layer import LayerInverse
+from symbinv.inverse.verdict import Empty
 from symbinv.notation import inputs_of_layer, layer_superscript, symbol, symbols
-
-WRITTEN_OUT_RANK = 2  # the paper's case; above it the names are what keeps formulas readable
+from symbinv.polyhedra.feasibility import Certificate
 
 
 def derive(inverse: Inverse) -> Derivation:
@@ -43,19 +47,27 @@ def derive(inverse: Inverse) -> Derivation:
         ['NetworkGiven', 'LayerGiven', 'ActivationUndone', 'SidesNamed']
     """
     network = inverse.network
+    labels = tuple(layer.activation.label for layer in network.layers)
     steps: list[Step] = [
         NetworkGiven(
-            network.sizes,
-            tuple(layer.activation.label for layer in network.layers),
-            inverse.target,
-            inverse.notes,
+            network.sizes, labels, inverse.target, inverse.notes, inverse.box, inverse.pattern, fingerprint_of(network)
         )
     ]
     for step in inverse.steps:
         steps += _layer_steps(step, network.depth)
-    steps.append(VerdictGiven(inverse.verdict, inverse.dimension, inverse.dimension_claim, inverse.free_variables))
+    steps.append(_verdict(inverse))
     sizes = " -> ".join(map(str, network.sizes))
     return Derivation(f"Inversion of a {sizes} network", tuple(steps))
+
+
+def _verdict(inverse: Inverse) -> VerdictGiven:
+    verdict, multipliers = inverse.verdict, None
+    if isinstance(verdict, Empty):
+        proof = verdict.certificate
+        if isinstance(proof, Certificate):
+            multipliers = Multipliers(proof.equation_multipliers, proof.inequality_multipliers)
+        verdict = replace(verdict, certificate=None)
+    return VerdictGiven(verdict, inverse.dimension, inverse.dimension_claim, inverse.free_variables, multipliers)
 
 
 def _layer_steps(step: LayerInverse, depth: int) -> Iterator[Step]:
@@ -112,7 +124,7 @@ def _elimination(step: LayerInverse) -> Iterator[Step]:
             else:
                 _add_named(operation, joint, names)
             mentioned += [-operation.factor, *joint[operation.target]]
-        used = tuple(dict.fromkeys(defined[e] for e in mentioned if e in defined))
+        used = tuple(dict.fromkeys(defined.pop(e) for e in mentioned if e in defined))  # each is defined once
         yield RowsOperated(
             step.index, group, used, ExactMatrix([row[:width] for row in joint]), tuple(row[width] for row in joint)
         )

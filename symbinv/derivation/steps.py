@@ -4,8 +4,11 @@ A step holds what it takes and what it gives, as mathematics; how it looks is th
 """
 
 from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import sympy
+from sympy.core.relational import Relational
 
 from symbinv.algebra.named import Definition, Update
 from symbinv.algebra.operation import Operation
@@ -13,18 +16,36 @@ from symbinv.exact.interval import Interval
 from symbinv.exact.matrix import ExactMatrix
 from symbinv.inverse.verdict import Verdict
 
+if TYPE_CHECKING:
+    from symbinv.derivation.replay import Replay
 
-@dataclass(frozen=True, eq=False)
+WRITTEN_OUT_RANK = 2  # the paper's case; above it the names are what keeps formulas readable
+
+
+@dataclass(frozen=True)
 class NetworkGiven:
-    """What is inverted: sizes, activations, the target, and notes."""
+    """What is inverted: sizes, activations, the target, and notes.
+
+    Attributes:
+        sizes: Inputs, then units of each layer.
+        activations: The label of each layer's activation.
+        target: One number or expression per output.
+        notes: Sentences, for the reader alone.
+        box: (n0, 2), bounds of the inputs, or None.
+        pattern: The piece of each unit, one tuple a layer, None for layers that need none.
+        fingerprint: Of all weights, biases and activations (see `serialise.fingerprint_of`).
+    """
 
     sizes: tuple[int, ...]
     activations: tuple[str, ...]
     target: tuple[sympy.Expr, ...]
     notes: tuple[str, ...]
+    box: ExactMatrix | None
+    pattern: tuple[tuple[int, ...] | None, ...]
+    fingerprint: str
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class LayerGiven:
     """The forward equations z = W a + b and f(z) of a layer.
 
@@ -44,7 +65,7 @@ class LayerGiven:
     activation: str
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class ActivationUndone:
     """z in terms of the layer's activations, with the interval in which these must lie.
 
@@ -61,7 +82,7 @@ class ActivationUndone:
     shift: sympy.Symbol | None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class BranchesTaken:
     """Under a pattern: which units are on a constant piece, and what keeps them there; or each unit's branch.
 
@@ -74,11 +95,11 @@ class BranchesTaken:
     activation: str
     constant_units: tuple[int, ...]
     values: tuple[sympy.Expr, ...]
-    inequalities: tuple[sympy.Expr, ...]
+    inequalities: tuple[Relational, ...]
     branches: tuple[tuple[str, Interval, Interval, str], ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class SidesNamed:
     """The right side of the linear system: r_i = z_i - b_i (and constants moved over)."""
 
@@ -86,7 +107,7 @@ class SidesNamed:
     definitions: tuple[sympy.Eq, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Augmented:
     """The system [matrix | sides] in the unknowns."""
 
@@ -96,7 +117,7 @@ class Augmented:
     unknowns: tuple[sympy.Symbol, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class RowsOperated:
     """One or more row operations with the same source row, the names they define, and the result."""
 
@@ -107,7 +128,7 @@ class RowsOperated:
     sides: tuple[sympy.Expr, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class RowsReduced:
     """The reduced row echelon form [rref | T r] of a matrix of numbers, with its pivots (columns from 0)."""
 
@@ -119,7 +140,7 @@ class RowsReduced:
     nullity: int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class PivotSolved:
     """One pivot variable by back-substitution: unknown = (side - sum of entry * other) / pivot."""
 
@@ -130,7 +151,7 @@ class PivotSolved:
     pivot: sympy.Expr
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class PivotWrittenOut:
     """A solved pivot with the names it holds replaced by what they stand for."""
 
@@ -139,7 +160,7 @@ class PivotWrittenOut:
     definitions: tuple[Update, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class LayerSolved:
     """All pivot variables in terms of the free ones."""
 
@@ -148,7 +169,7 @@ class LayerSolved:
     free: tuple[sympy.Symbol, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class ConditionsStated:
     """What must vanish (rows without a pivot), and what was taken to be non-zero (symbolic pivots)."""
 
@@ -158,7 +179,7 @@ class ConditionsStated:
     zero_claim: str
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class DomainStated:
     """The interval in which each of this layer's unknowns must lie (those without bounds left out)."""
 
@@ -166,7 +187,7 @@ class DomainStated:
     intervals: tuple[tuple[sympy.Symbol, Interval], ...]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class SubstitutionChecked:
     """A claimed solution substituted into the equations, with what is left over of each.
 
@@ -181,7 +202,7 @@ class SubstitutionChecked:
     residuals: tuple[sympy.Expr, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class GeneralElimination:
     """Elimination and back-substitution for any m and n, in the indices (see derivation/general.py)."""
 
@@ -192,14 +213,34 @@ class GeneralElimination:
     definitions: sympy.Expr
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
+class Multipliers:
+    """Motzkin multipliers of a linear system without a solution: of its equations, and of its inequalities (>= 0).
+
+    The system is the one at the layer that the verdict names; whoever checks them builds it from the network.
+    """
+
+    equations: tuple[Fraction, ...]
+    inequalities: tuple[Fraction, ...]
+
+
+@dataclass(frozen=True)
 class VerdictGiven:
-    """What is known of the preimage."""
+    """What is known of the preimage.
+
+    Attributes:
+        verdict: Without the objects that its certificate holds.
+        dimension: -1 where the preimage is empty.
+        dimension_claim: What the dimension rests on.
+        free: The free variables of all layers, last layer first.
+        multipliers: The evidence for emptiness where it is a linear system's, else None.
+    """
 
     verdict: Verdict
     dimension: int
     dimension_claim: str
     free: tuple[sympy.Symbol, ...]
+    multipliers: Multipliers | None
 
 
 Step = (
@@ -222,9 +263,32 @@ Step = (
 )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Derivation:
     """The steps of an inverse, in the order in which they are read."""
 
     title: str
     steps: tuple[Step, ...]
+
+    def replay(self) -> "Replay":
+        """Prove every step again from the steps before it; see `symbinv.derivation.replay`."""
+        from symbinv.derivation.replay import replay
+
+        return replay(self)
+
+    def to_json(self) -> str:
+        """Return the derivation as JSON text; `from_json` gives the same steps again."""
+        from symbinv.derivation.serialise import derivation_json
+
+        return derivation_json(self)
+
+    @staticmethod
+    def from_json(text: str) -> "Derivation":
+        """Return the derivation that JSON text holds. Nothing in it is trusted: `replay` says whether it holds.
+
+        Raises:
+            ReadError: With the place, for anything that `to_json` would not write.
+        """
+        from symbinv.derivation.serialise import read_derivation
+
+        return read_derivation(text)

@@ -244,7 +244,8 @@ def compile_sampler(
     network = inverse.network
     if not network.is_rational:
         raise NotSupportedError(
-            "weights must be numbers to be compiled, not symbols: put numbers in with substitute, or take compile_batched."
+            "weights must be numbers to be compiled, not symbols: put numbers in with substitute, or use "
+            "compile_batched."
         )
     goal = to_target(network, target) if target is not None else None
     values = goal.values if goal else inverse.target
