@@ -193,8 +193,9 @@ class _Walk:
         for label, f, units, m in zip(step.activations, self.activations, step.pattern, step.sizes[1:], strict=True):
             need(label == f.label, f"the activation must be written {f.label!r}, not {label!r}")
             if units is not None:
-                need(f.pieces is not None and len(units) == m, f"the pattern must name a piece of each unit of {label}")
-                need(all(0 <= k < len(f.pieces or ()) for k in units), f"{label} does not have all pieces named")
+                parts = f.pieces or f.branches or ()
+                need(bool(parts) and len(units) == m, f"the pattern must name a part of each unit of {label}")
+                need(all(0 <= k < len(parts) for k in units), f"{label} does not have all parts named")
         if step.box is not None:
             to_box(step.box, step.sizes[0])
         need(not any(v.has(sympy.Float) for v in step.target), "the target must be exact")
@@ -248,7 +249,7 @@ def _allowed_in(layer: LayerReplay, previous: type) -> tuple[type | None, ...]:
     if previous is steps.LayerGiven:
         return (steps.ActivationUndone,)
     if previous is steps.ActivationUndone:
-        return (start if layer.pieces is None else steps.BranchesTaken,)
+        return (start if layer.pieces is None and layer.curved is None else steps.BranchesTaken,)
     if previous is steps.BranchesTaken:
         return (start,)
     if previous is steps.SidesNamed:

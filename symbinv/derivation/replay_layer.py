@@ -13,7 +13,7 @@ from symbinv.derivation.terms import Names, listed, need, short
 from symbinv.exact.interval import Interval
 from symbinv.exact.matrix import ExactMatrix
 from symbinv.exact.policy import to_rational
-from symbinv.network.activation import Activation, Piece
+from symbinv.network.activation import Activation, Branch, Piece
 from symbinv.network.bounds import box_intervals
 from symbinv.notation import inputs_of_layer, layer_superscript, symbol, symbols
 
@@ -44,6 +44,8 @@ class LayerReplay(SystemReplay):
         self.above = layer_superscript(index, len(activations))
         self.pieces = pieces_of(network, activations, index)
         self.pieces_below = pieces_of(network, activations, index - 1) if index > 1 else None
+        self.curved = branches_of(network, activations, index)
+        self.curved_below = branches_of(network, activations, index - 1) if index > 1 else None
         m, n = network.sizes[index], network.sizes[index - 1]
         self.rows = [i for i in range(m) if self.pieces is None or not self.pieces[i].is_constant]
         below = inputs_of_layer(index, n)
@@ -96,8 +98,8 @@ class LayerReplay(SystemReplay):
         if self.pieces is not None:
             piece = self.pieces[unit]
             return (output - to_rational(piece.intercept)) / to_rational(piece.slope)
-        need(self.activation.inverse is not None, f"{self.activation.name} is not one-to-one and has no pattern")
-        inverse: Any = self.activation.inverse
+        inverse: Any = self.activation.inverse if self.curved is None else self.curved[unit].inverse
+        need(inverse is not None, f"{self.activation.name} is not one-to-one and has no pattern")
         value: sympy.Expr = inverse.symbolic(output)
         return value
 
@@ -112,8 +114,10 @@ class LayerReplay(SystemReplay):
         )
 
     def branches(self, step: steps.BranchesTaken) -> Claim:
-        """Prove the inequalities that keep units on constant pieces."""
+        """Prove the inequalities that keep units on constant pieces, or the range of each unit's branch."""
         self._label(step.activation)
+        taken = tuple((b.name, b.z, b.image, b.claim) for b in self.curved or ())
+        need(step.branches == taken, "the branches must be those of the pattern, with their ranges, images and claims")
         pieces = self.pieces or ()
         constant = tuple(i for i, p in enumerate(pieces) if p.is_constant)
         need(step.constant_units == constant, f"the units on constant pieces must be {constant}, from 0")
@@ -155,6 +159,8 @@ class LayerReplay(SystemReplay):
             intervals = [box[j] for j in self.columns]
         elif self.pieces_below is not None:
             intervals = [piece_values(self.pieces_below[j]) for j in self.columns]
+        elif self.curved_below is not None:
+            intervals = [self.curved_below[j].image for j in self.columns]
         else:
             intervals = [self.image_below or Interval(None, None)] * len(self.columns)
         pairs = zip(self.unknowns, intervals, strict=False)
@@ -173,6 +179,14 @@ def pieces_of(network: steps.NetworkGiven, activations: Sequence[Activation], in
     """Return the piece of each unit of a layer under the pattern, or None."""
     units, pieces = network.pattern[index - 1], activations[index - 1].pieces
     return None if units is None or pieces is None else tuple(pieces[k] for k in units)
+
+
+def branches_of(
+    network: steps.NetworkGiven, activations: Sequence[Activation], index: int
+) -> tuple[Branch, ...] | None:
+    """Return the branch of each unit of a layer under the pattern, where its activation falls and then rises."""
+    units, branches = network.pattern[index - 1], activations[index - 1].branches
+    return None if units is None or branches is None else tuple(branches[k] for k in units)
 
 
 def piece_ends(piece: Piece) -> list[tuple[Any, Fraction]]:
