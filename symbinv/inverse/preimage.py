@@ -24,7 +24,7 @@ from symbinv.inverse import problem as limits
 from symbinv.inverse.half_space_search import HalfSpaceSearch, OpenCell
 from symbinv.inverse.output_set import OutputSet, RealRow
 from symbinv.inverse.problem import Box, Problem, pose, shorten, start_search
-from symbinv.inverse.search import Found, Search
+from symbinv.inverse.search import Found, Search, collection_paused
 from symbinv.inverse.stages import Linearization, Stage
 from symbinv.inverse.union import AnyCell, bounds_of, total_volume
 from symbinv.inverse.verdict import Empty, NonEmpty, Unknown, Verdict
@@ -159,7 +159,7 @@ class Preimage:
         left = [
             Cell(
                 self._search.frame,
-                tuple(batch.pool.exact[i] for i in piece.ids),
+                tuple(batch.pool.generators[i] for i in piece.ids),
                 tuple(piece.masks),
                 piece.constraints,
             )
@@ -276,15 +276,16 @@ def _continue(
 ) -> Preimage:
     started = time.monotonic()
     cells: list[AnyCell] = list(pending)
-    for found in search.run():
-        for f in found:
-            cells += _finished(problem, search, f)
-        if isinstance(search, Search) and search.center is not None and found:
-            cells.sort(key=lambda cell: _distance(search, cell))
-        if max_cells is not None and len(cells) >= max_cells and _is_settled(search, cells[max_cells - 1]):
-            break
-        if max_seconds is not None and time.monotonic() - started >= max_seconds:
-            break
+    with collection_paused():
+        for found in search.run():
+            for f in found:
+                cells += _finished(problem, search, f)
+            if isinstance(search, Search) and search.center is not None and found:
+                cells.sort(key=lambda cell: _distance(search, cell))
+            if max_cells is not None and len(cells) >= max_cells and _is_settled(search, cells[max_cells - 1]):
+                break
+            if max_seconds is not None and time.monotonic() - started >= max_seconds:
+                break
     kept, rest = (cells, []) if max_cells is None else (cells[:max_cells], cells[max_cells:])
     undecided = search.undecided if isinstance(search, HalfSpaceSearch) else 0
     complete = not search.stack and not rest and not undecided
@@ -310,7 +311,7 @@ def _is_settled(search: Search | HalfSpaceSearch, last: AnyCell) -> bool:
 
 
 def _order(cell: AnyCell) -> Any:
-    return cell.pattern, cell.generators if isinstance(cell, Cell) else ()
+    return cell.pattern
 
 
 def to_cells(problem: Problem, search: Search, found: Found) -> list[AnyCell]:
@@ -355,7 +356,8 @@ def threshold(search: Search, cell: Cell, row: RealRow) -> RealConstraint:
 def find_all(problem: Problem) -> tuple[Search, list[tuple[Found, Cell]]]:
     """Run a whole search with its tree kept; return it with what it found."""
     search = start_search(problem, keep_tree=True)
-    return search, [(f, to_cell(problem, search, f)) for found in search.run() for f in found]
+    with collection_paused():
+        return search, [(f, to_cell(problem, search, f)) for found in search.run() for f in found]
 
 
 def _finished(problem: Problem, search: Search | HalfSpaceSearch, found: Found | OpenCell) -> list[AnyCell]:
@@ -388,7 +390,7 @@ def to_cell(problem: Problem, search: Search, found: Found) -> Cell:
 
     return Cell(
         search.frame,
-        tuple(found.generators),
+        found.generators,
         tuple(piece.masks),
         piece.constraints,
         piece.equations,

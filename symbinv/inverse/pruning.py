@@ -53,7 +53,7 @@ class Zonotopes:
 
     def __call__(self, batch: Batch, rows: Sequence[int]) -> list[object | None]:
         """Return for each chosen cell a reason to close it, or None."""
-        if not len(rows) or not batch.pool.tail[: len(batch.pool.exact)].all():
+        if not len(rows) or not batch.pool.tail[: len(batch.pool.generators)].all():
             return [None] * len(rows)
         results: list[object | None] = []
         for start in range(0, len(rows), GROUP):

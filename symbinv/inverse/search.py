@@ -7,6 +7,7 @@ that memory stays bounded by the depth of the tree. What is found does not depen
 
 import gc
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -17,6 +18,7 @@ from symbinv.inverse.frame import start_everywhere, start_in_box
 from symbinv.inverse.splitting import Batch, Piece, Tree
 from symbinv.inverse.stages import Stage
 from symbinv.polyhedra.cell import Frame
+from symbinv.polyhedra.generator import Generator
 
 Columns = NDArray[np.intp]
 Side = tuple[int, int]  # column, and -1 where z <= 0 is wanted, 1 where z > 0 is
@@ -56,12 +58,24 @@ class Goal:
         return columns, accepted
 
 
-@dataclass(eq=False)
+@contextmanager
+def collection_paused() -> Iterator[None]:
+    """Pause the collection of cycles: a search makes many objects that live, and no cycles."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@dataclass(eq=False, slots=True)
 class Found:
     """A cell that the search kept: its exact geometry and the map that holds on it."""
 
     piece: Piece
-    generators: list[tuple[int, ...]]
+    generators: tuple[Generator, ...]
     patterns: tuple[tuple[int, ...], ...]
 
 
@@ -93,17 +107,7 @@ class Search:
     def run(self) -> Iterator[list[Found]]:
         """Yield cells as they are found, a list a round (often empty), until nothing is left."""
         while self.stack:
-            yield self._quietly(self.stack.pop() if self.center is None else self._nearest())
-
-    def _quietly(self, batch: Batch) -> list[Found]:
-        """Make a step without cycle collection: it makes many objects that live, and no cycles."""
-        was_enabled = gc.isenabled()
-        gc.disable()
-        try:
-            return self._step(batch)
-        finally:
-            if was_enabled:
-                gc.enable()
+            yield self._step(self.stack.pop() if self.center is None else self._nearest())
 
     def frontier(self) -> float:
         """Return a lower bound on the distance from the center of all that is left."""
@@ -125,7 +129,7 @@ class Search:
     def _distances(self, batch: Batch) -> NDArray[np.float64]:
         """Return lower bounds on the distances of cells from the center, by their bounding boxes."""
         assert self.center is not None
-        return np.array([self.distance([batch.pool.exact[i] for i in p.ids]) for p in batch.pieces])
+        return np.array([self.distance([batch.pool.generators[i].row for i in p.ids]) for p in batch.pieces])
 
     def distance(self, generators: Sequence[tuple[int, ...]]) -> float:
         """Return a lower bound on the distance of a cell from the center, by its bounding box."""
@@ -225,7 +229,7 @@ class Search:
 
     def _found(self, batch: Batch, index: int) -> Found:
         piece = batch.pieces[index]
-        generators = [batch.pool.exact[i] for i in piece.ids]
+        generators = tuple([batch.pool.generators[i] for i in piece.ids])
         self.tree.close(piece.node, ("cell",))
         patterns = piece.map.patterns()
         if self.goal is None or batch.stage is not self.goal.stage:
