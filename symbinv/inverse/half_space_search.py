@@ -118,7 +118,7 @@ class HalfSpaceSearch:
             point = tuple((lo + hi) / 2 for lo, hi in self.box)
         self.stack.append(_Branch((), point, 0, 0, 0, start, [], (), (), 0))
 
-    def run(self) -> Iterator[list[OpenCell]]:
+    def run(self, workers: int | None = None) -> Iterator[list[OpenCell]]:
         """Yield cells as they are found, until nothing is left."""
         while self.stack:
             yield self._step(self.stack.pop())

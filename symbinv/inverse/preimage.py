@@ -169,11 +169,13 @@ class Preimage:
         full = len(self._search.frame.rows[0]) - 1
         return total_volume([c for c in (*left, *self._pending) if c.dimension == full], self.network.sizes[0])
 
-    def proceed(self, *, max_cells: int | None = None, max_seconds: float | None = None) -> "Preimage":
+    def proceed(
+        self, *, max_cells: int | None = None, max_seconds: float | None = None, workers: int | None = None
+    ) -> "Preimage":
         """Return the preimage with the search continued; what was found before comes first."""
         if self.is_complete or self._search is None:
             return self
-        return _continue(self.problem, self._search, self.cells, self._pending, max_cells, max_seconds)
+        return _continue(self.problem, self._search, self.cells, self._pending, max_cells, max_seconds, workers)
 
     def certificate(self) -> dict[str, Any]:
         """Return a proof that the cells are all there are, as JSON data; see `symbinv.checker`."""
@@ -194,6 +196,7 @@ def preimage(
     around: Any = None,
     max_cells: int | None = None,
     max_seconds: float | None = None,
+    workers: int | None = None,
 ) -> Preimage:
     """Return the set of inputs of a piecewise-linear network whose output lies in a target, exactly.
 
@@ -206,6 +209,8 @@ def preimage(
         around: An input from which cells are explored outward.
         max_cells: Stop after so many cells.
         max_seconds: Stop after so many seconds.
+        workers: How many processes a long search uses, one a core where left out. The answer does not depend on
+            it: cells come in the order of the search, whoever found them.
 
     Returns:
         The preimage, complete unless a budget was reached.
@@ -227,15 +232,16 @@ def preimage(
         number of activation regions that can reach the target, and with 2 to the power of the number of inputs.
     """
     problem = pose(network, target, box)
-    return _explore(problem, around, max_cells, max_seconds)
+    return _explore(problem, around, max_cells, max_seconds, workers)
 
 
-def regions(network: Network, *, box: Any = None) -> Preimage:
+def regions(network: Network, *, box: Any = None, workers: int | None = None) -> Preimage:
     """Return the activation regions of a piecewise-linear network, exactly.
 
     Args:
         network: Layers with piecewise-linear activations.
         box: Lower and upper end of every input, shape (n0, 2), or None for all of space.
+        workers: As in `preimage`.
 
     Example:
         >>> network = Network.from_arrays([[[1, 0], [0, 1]]], [[0, 0]], ["relu"])
@@ -243,10 +249,12 @@ def regions(network: Network, *, box: Any = None) -> Preimage:
         >>> len(found.cells), found.volume
         (4, Fraction(4, 1))
     """
-    return _explore(pose(network, None, box), None, None, None)
+    return _explore(pose(network, None, box), None, None, None, workers)
 
 
-def _explore(problem: Problem, around: Any, max_cells: int | None, max_seconds: float | None) -> Preimage:
+def _explore(
+    problem: Problem, around: Any, max_cells: int | None, max_seconds: float | None, workers: int | None
+) -> Preimage:
     if not problem.has_vertices:
         if problem.has_logarithms:
             raise NotSupportedError(
@@ -254,7 +262,7 @@ def _explore(problem: Problem, around: Any, max_cells: int | None, max_seconds: 
                 "compare outputs, or fix inputs."
             )
         wide = HalfSpaceSearch(problem.stages, problem.final, problem.clauses, problem.box, problem.network.sizes[0])
-        return _continue(problem, wide, (), (), max_cells, max_seconds)
+        return _continue(problem, wide, (), (), max_cells, max_seconds, workers)
     search = start_search(problem)
     if around is not None:
         center = tuple(to_fraction(v) for v in around)
@@ -263,7 +271,7 @@ def _explore(problem: Problem, around: Any, max_cells: int | None, max_seconds: 
             raise ShapeError(
                 f"around must have one entry per input of the network ({problem.network.sizes[0]}), not {len(center)}."
             )
-    return _continue(problem, search, (), (), max_cells, max_seconds)
+    return _continue(problem, search, (), (), max_cells, max_seconds, workers)
 
 
 def _continue(
@@ -273,11 +281,12 @@ def _continue(
     pending: tuple[AnyCell, ...],
     max_cells: int | None,
     max_seconds: float | None,
+    workers: int | None,
 ) -> Preimage:
     started = time.monotonic()
     cells: list[AnyCell] = list(pending)
     with collection_paused():
-        for found in search.run():
+        for found in search.run(workers):
             for f in found:
                 cells += _finished(problem, search, f)
             if isinstance(search, Search) and search.center is not None and found:

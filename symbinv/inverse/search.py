@@ -8,8 +8,9 @@ that memory stays bounded by the depth of the tree. What is found does not depen
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,9 @@ Side = tuple[int, int]  # column, and -1 where z <= 0 is wanted, 1 where z > 0 i
 
 LIMIT = 2048
 NEAR = 16
+BUDGET = 4096  # work of one part of a search: splits tried, and cells bounded at the price of several
+BOUNDED = 16  # splits that bounding a cell costs
+HALVED = 128  # cells in a batch, beyond which it is halved for the parts to come
 
 
 @dataclass(eq=False)
@@ -79,6 +83,22 @@ class Found:
     patterns: tuple[tuple[int, ...], ...]
 
 
+@dataclass(eq=False)
+class Part:
+    """What a part of a search has found, what it has left, and its tree of splits.
+
+    Attributes:
+        left: Batches, the next one last.
+    """
+
+    found: list[Found]
+    left: list[Batch]
+    tree: Tree
+    visited: int
+    closed: int
+    splits: int
+
+
 Pruner = Callable[[Batch, Sequence[int]], list[object | None]]
 
 
@@ -99,15 +119,61 @@ class Search:
     stack: list[Batch]
     prune: Pruner | None = None
     limit: int = LIMIT
+    budget: int = BUDGET
     visited: int = 0
     closed: int = 0
     splits: int = 0
+    tried: int = 0
     center: NDArray[np.float64] | None = None
 
-    def run(self) -> Iterator[list[Found]]:
-        """Yield cells as they are found, a list a round (often empty), until nothing is left."""
-        while self.stack:
-            yield self._step(self.stack.pop() if self.center is None else self._nearest())
+    def run(self, workers: int | None = None) -> Iterator[list[Found]]:
+        """Yield cells as they are found, a list a part (often empty), until nothing is left.
+
+        The topmost batch is searched until the budget of a part is spent; what is left of it takes its place.
+        Parts do not depend on each other, so they are worked on by several processes, and are taken in the
+        same order whoever did them. Around a center the next part depends on all before it, so one process
+        does them.
+
+        Args:
+            workers: Processes to use, this one included; by default as many as there are cores.
+        """
+        if self.center is not None:
+            while self.stack:
+                yield self._step(self._nearest())
+            return
+        from symbinv.inverse.team import Team
+
+        with Team(self, workers) as team:
+            while self.stack:
+                part = team.next_part()
+                self.stack.pop()
+                yield self._join(part)
+
+    def work(self, batch: Batch) -> "Part":
+        """Search a batch until the budget of a part is spent; only counts and caches of this search change."""
+        tree = self.tree.part()
+        mine = replace(self, tree=tree, stack=[batch], visited=0, closed=0, splits=0, tried=0)
+        found: list[Found] = []
+        while mine.stack and mine.tried < self.budget:
+            found += mine._step(mine.stack.pop())
+        left: list[Batch] = []
+        for rest in mine.stack:
+            count = len(rest.pieces)
+            middle = count // 2 if count > HALVED else 0
+            left += [rest.take(range(middle, count))]
+            left += [rest.take(range(middle))] if middle else []
+        return Part(found, left, tree, mine.visited, mine.closed, mine.splits)
+
+    def _join(self, part: "Part") -> list[Found]:
+        shift = self.tree.join(part.tree)
+        for piece in chain((f.piece for f in part.found), *(b.pieces for b in part.left)):
+            if piece.node >= part.tree.first:
+                piece.node += shift
+        self.stack += part.left
+        self.visited += part.visited
+        self.closed += part.closed
+        self.splits += part.splits
+        return part.found
 
     def frontier(self) -> float:
         """Return a lower bound on the distance from the center of all that is left."""
@@ -169,6 +235,7 @@ class Search:
                 if not busy.any():
                     return self._advance(batch)
                 columns = np.where(busy, open_.argmax(axis=1), -1)
+            self.tried += int(np.count_nonzero(columns >= 0))
             before = len(batch.pieces)
             changed = batch.split(columns.tolist(), self.tree)
             self.splits += len(batch.pieces) - before
@@ -177,7 +244,8 @@ class Search:
                 batch = self._pruned(batch, changed)
                 if not batch.pieces:
                     return found
-            if found or len(batch.pieces) > self.limit or self.center is not None:
+            spent = self.tried >= self.budget
+            if found or spent or len(batch.pieces) > self.limit or self.center is not None:
                 self._push(batch)
                 return found
 
@@ -192,6 +260,7 @@ class Search:
 
     def _pruned(self, batch: Batch, rows: Sequence[int]) -> Batch:
         assert self.prune is not None
+        self.tried += BOUNDED * len(rows)
         closed = set()
         for index, reason in zip(rows, self.prune(batch, rows), strict=True):
             if reason is not None:

@@ -247,12 +247,15 @@ class Batch:
 
 
 class Tree:
-    """The tree of splits, node by node, where a certificate is wanted; else only numbers of nodes."""
+    """The tree of splits, node by node, where a certificate is wanted; else only numbers of nodes.
 
-    def __init__(self, keep: bool) -> None:
+    A part of a search has a tree of its own, whose new nodes are numbered from `first` on.
+    """
+
+    def __init__(self, keep: bool, first: int = 1) -> None:
         self.splits: dict[int, tuple[int, int, int, int]] | None = {} if keep else None
         self.leaves: dict[int, object] = {}
-        self.count = 1
+        self.first = self.count = first
 
     def split(self, node: int, layer: int, column: int) -> tuple[int, int]:
         """Record a split and return the numbers of the left and the right child."""
@@ -261,6 +264,25 @@ class Tree:
         if self.splits is not None:
             self.splits[node] = (layer, column, lower, upper)
         return lower, upper
+
+    def part(self) -> "Tree":
+        """Return a tree for a part of the search."""
+        return Tree(self.splits is not None, self.count)
+
+    def join(self, part: "Tree") -> int:
+        """Take over the nodes of a part, and return by how much the numbers of its new nodes grow."""
+        shift = self.count - part.first
+        self.count += part.count - part.first
+
+        def place(node: int) -> int:
+            return node + shift if node >= part.first else node
+
+        if self.splits is not None and part.splits is not None:
+            for node, (layer, column, lower, upper) in part.splits.items():
+                self.splits[place(node)] = (layer, column, place(lower), place(upper))
+            for node, reason in part.leaves.items():
+                self.leaves[place(node)] = reason
+        return shift
 
     def close(self, node: int, reason: object) -> None:
         """Record why a leaf is closed."""

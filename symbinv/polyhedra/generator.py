@@ -12,6 +12,10 @@ from symbinv.exact.integer import Row, dot
 class Generator:
     """A point (v_0 > 0) or a ray (v_0 = 0) in homogeneous integers without common factors.
 
+    Attributes:
+        edge: While the integers are not computed: the end above the hyperplane, the end below, and its form.
+        is_point: Whether v_0 > 0.
+
     Example:
         >>> a, b = Generator((1, 0)), Generator((1, 3))
         >>> meeting = Generator.on_edge(b, a, (-1, 1))
@@ -19,18 +23,18 @@ class Generator:
         ((1, 1), True)
     """
 
-    __slots__ = ("_edge", "_row", "is_point")
+    __slots__ = ("_row", "edge", "is_point")
 
     def __init__(self, row: Row) -> None:
         self._row: Row | None = row
-        self._edge: tuple[Generator, Generator, Row] | None = None
+        self.edge: tuple[Generator, Generator, Row] | None = None
         self.is_point = row[0] != 0
 
     @classmethod
     def on_edge(cls, above: "Generator", below: "Generator", form: Row) -> "Generator":
         """Return where a hyperplane meets an edge; the form is positive above and negative below."""
         made = cls.__new__(cls)
-        made._row, made._edge = None, (above, below, form)
+        made._row, made.edge = None, (above, below, form)
         made.is_point = above.is_point or below.is_point
         return made
 
@@ -47,10 +51,10 @@ class Generator:
         waiting = [self]
         while waiting:
             made = waiting[-1]
-            if made._edge is None:
+            if made.edge is None:
                 waiting.pop()
                 continue
-            above, below, form = made._edge
+            above, below, form = made.edge
             v, w = above._row, below._row
             if v is None or w is None:
                 waiting += [end for end in (above, below) if end._row is None]
@@ -59,7 +63,7 @@ class Generator:
             raw = [a * hw + b * hv for a, b in zip(v, w, strict=True)]
             common = gcd(*raw)
             made._row = tuple(raw) if common == 1 else tuple([e // common for e in raw])
-            made._edge = None
+            made.edge = None
             waiting.pop()
 
     def __reduce__(self) -> tuple[type["Generator"], tuple[Row]]:

@@ -11,7 +11,6 @@ value left. `trace` goes step by step and says where.
 """
 
 import inspect
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from symbinv.exact.policy import to_fraction
 from symbinv.inverse.invert import Inverse
 from symbinv.inverse.layer import LayerInverse
 from symbinv.inverse.target import to_target
+from symbinv.inverse.team import available_cores
 from symbinv.inverse.verdict import Empty
 from symbinv.network.network import Network
 
@@ -351,11 +351,6 @@ def _probes(image: Interval) -> tuple[Array, Array]:
     values = values[np.isfinite(values)]
     outside = (low, low - 1e-9, low - 1, low - 1e3, high, high + 1e-9, high + 1, high + 1e3)
     return values[(values > low) & (values < high)], np.array([v for v in outside if np.isfinite(v)])
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _lambdify_product(index: int, shape: tuple[int, ...]) -> Callable[[Array, Array], Array]:
