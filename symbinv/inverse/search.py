@@ -145,13 +145,16 @@ class Search:
 
         with Team(self, workers) as team:
             while self.stack:
+                roots = [piece.node for piece in self.stack[-1].pieces]
                 part = team.next_part()
                 self.stack.pop()
-                yield self._join(part)
+                yield self._join(part, roots)
 
     def work(self, batch: Batch) -> "Part":
-        """Search a batch until the budget of a part is spent; only counts and caches of this search change."""
-        tree = self.tree.part()
+        """Search a batch until the budget of a part is spent; its cells become the roots of a tree of its own."""
+        tree = Tree(self.tree.splits is not None, len(batch.pieces))
+        for root, piece in enumerate(batch.pieces):
+            piece.node = root
         mine = replace(self, tree=tree, stack=[batch], visited=0, closed=0, splits=0, tried=0)
         found: list[Found] = []
         while mine.stack and mine.tried < self.budget:
@@ -164,11 +167,10 @@ class Search:
             left += [rest.take(range(middle))] if middle else []
         return Part(found, left, tree, mine.visited, mine.closed, mine.splits)
 
-    def _join(self, part: "Part") -> list[Found]:
-        shift = self.tree.join(part.tree)
+    def _join(self, part: "Part", roots: Sequence[int]) -> list[Found]:
+        place = self.tree.join(part.tree, roots)
         for piece in chain((f.piece for f in part.found), *(b.pieces for b in part.left)):
-            if piece.node >= part.tree.first:
-                piece.node += shift
+            piece.node = place(piece.node)
         self.stack += part.left
         self.visited += part.visited
         self.closed += part.closed
@@ -326,11 +328,13 @@ def begin(
         frame, pool, pieces = start_everywhere(frame_stage or first, inputs, tree)
     if first is None:
         raise AssertionError("a search needs a stage")
+    if frame.lines:
+        prune = None  # bounds are taken over vertices, and no cell here is bounded
     batch = Batch(first, pool, pieces)
     batch.settle()
     search = Search(stages, goal, frame, tree, [], prune, limit)
     if prune is not None and (goal is None or first is not goal.stage):
         batch = search._pruned(batch, range(len(pieces)))
     if batch.pieces:
-        search.stack.append(batch)
+        search.stack.append(batch.take(range(len(batch.pieces))))
     return search

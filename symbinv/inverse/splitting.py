@@ -11,7 +11,7 @@ are therefore open constraints, and a cell that a hyperplane only touches gives 
 as a cell of lower dimension, unless an open constraint has taken that face away already.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 
 import numpy as np
@@ -249,7 +249,7 @@ class Batch:
 class Tree:
     """The tree of splits, node by node, where a certificate is wanted; else only numbers of nodes.
 
-    A part of a search has a tree of its own, whose new nodes are numbered from `first` on.
+    In the tree of a part of a search the numbers below `first` are its roots.
     """
 
     def __init__(self, keep: bool, first: int = 1) -> None:
@@ -265,24 +265,20 @@ class Tree:
             self.splits[node] = (layer, column, lower, upper)
         return lower, upper
 
-    def part(self) -> "Tree":
-        """Return a tree for a part of the search."""
-        return Tree(self.splits is not None, self.count)
-
-    def join(self, part: "Tree") -> int:
-        """Take over the nodes of a part, and return by how much the numbers of its new nodes grow."""
+    def join(self, part: "Tree", roots: Sequence[int]) -> Callable[[int], int]:
+        """Take over the tree of a part that grows from some nodes; return how its numbers change."""
         shift = self.count - part.first
         self.count += part.count - part.first
 
         def place(node: int) -> int:
-            return node + shift if node >= part.first else node
+            return node + shift if node >= part.first else roots[node]
 
         if self.splits is not None and part.splits is not None:
             for node, (layer, column, lower, upper) in part.splits.items():
                 self.splits[place(node)] = (layer, column, place(lower), place(upper))
             for node, reason in part.leaves.items():
                 self.leaves[place(node)] = reason
-        return shift
+        return place
 
     def close(self, node: int, reason: object) -> None:
         """Record why a leaf is closed."""

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache
 from queue import Empty, SimpleQueue
@@ -30,6 +30,7 @@ from symbinv.inverse.splitting import Batch
 from symbinv.inverse.wire import read_batches, read_part, read_search, write_batches, write_part, write_search
 
 PATIENCE = 1.0  # seconds of work after which helpers are started
+PILE = 256  # parts that may be done before their turn
 AHEAD = 2  # parts that a helper holds, so that it need not wait for the next
 READY = "ready"
 START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from symbinv.inverse.team import serve; serve()"
@@ -170,7 +171,8 @@ class Team:
         self.helpers: list[Helper] = []
         self._inbox: Inbox = SimpleQueue()
         self._done: dict[int, Part] = {}  # by the identity of the batch
-        self._given: dict[int, tuple[int, Batch]] = {}  # number of a part -> identity, batch
+        self._given: dict[int, Batch] = {}  # by the number of the part
+        self._taken: set[int] = set()
         self._count = 0
         self._began = time.monotonic()
         self._hired = self.size == 1
@@ -200,15 +202,24 @@ class Team:
             if id(front) in self._done:
                 break
             self._hand_out()
-            taken = {place for place, _ in self._given.values()}
-            if id(front) not in taken:
+            mine = next(self._open(search.stack), None)
+            if mine is front:
                 return search.work(front)
-            mine = next((b for b in reversed(search.stack) if id(b) not in taken and id(b) not in self._done), None)
             if mine is None:
                 self._collect(wait=True)
             else:  # a copy, so that the batch is as it was if its turn never comes
                 self._done[id(mine)] = search.work(mine.take(range(len(mine.pieces))))
         return self._done.pop(id(front))
+
+    def _open(self, stack: Sequence[Batch]) -> Iterator[Batch]:
+        """Yield the batches that nobody has begun, in the order of the search."""
+        if len(self._done) >= PILE:
+            stack = stack[-1:]
+        for batch in reversed(stack):
+            if id(batch) in self._done:
+                yield from self._open(self._done[id(batch)].left)
+            elif id(batch) not in self._taken:
+                yield batch
 
     def _hire(self) -> None:
         self._hired = True
@@ -228,19 +239,20 @@ class Team:
         """Give every helper parts enough, the topmost but one first: the topmost is done here."""
         if not self.helpers:
             return
-        taken = {place for place, _ in self._given.values()}
-        free = [b for b in reversed(self.search.stack) if id(b) not in taken and id(b) not in self._done]
-        waiting = iter(free[1:] if free and free[0] is self.search.stack[-1] else free)
+        waiting = self._open(self.search.stack)
+        if next(waiting, None) is not self.search.stack[-1]:
+            waiting = self._open(self.search.stack)
         for helper in [h for h in self.helpers if h.is_ready]:
             while len(helper.held) < AHEAD:
                 batch = next(waiting, None)
                 if batch is None:
                     return
                 self._count += 1
-                if not helper.send(("part", self._count, self.search.tree.count, write_batches(self.search, [batch]))):
+                if not helper.send(("part", self._count, write_batches(self.search, [batch]))):
                     self._lose(helper)
                     break
-                self._given[self._count] = (id(batch), batch)
+                self._given[self._count] = batch
+                self._taken.add(id(batch))
                 helper.held.append(self._count)
 
     def _collect(self, wait: bool) -> None:
@@ -261,7 +273,8 @@ class Team:
                     self._lose(helper)
             else:
                 number, data = message
-                place, _ = self._given.pop(number)
+                place = id(self._given.pop(number))
+                self._taken.remove(place)
                 helper.held.remove(number)
                 if data is not None:  # else it failed there; it is done again here, and raises here
                     self._done[place] = read_part(self.search, data)
@@ -269,7 +282,7 @@ class Team:
     def _lose(self, helper: Helper) -> None:
         """Take back the parts of a helper that has ended."""
         for number in helper.held:
-            self._given.pop(number, None)
+            self._taken.remove(id(self._given.pop(number)))
         helper.held = []
         helper.end()
         self.helpers.remove(helper)
@@ -292,10 +305,9 @@ def serve() -> None:
             if message[0] == "search":
                 search = read_search(message[1])
                 continue
-            _, number, count, data = message
+            _, number, data = message
             try:
                 assert search is not None
-                search.tree.count = count
                 (batch,) = read_batches(search, data)
                 answer = write_part(search, search.work(batch))
             except Exception:

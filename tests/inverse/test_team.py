@@ -99,7 +99,7 @@ def test_a_helper_that_dies_or_fails_changes_nothing(eager, monkeypatch):
 
     def mangle(helper, message):
         if message[0] == "part" and message[1] == 1:
-            return send(helper, (*message[:3], "no batch"))
+            return send(helper, (*message[:2], "no batch"))
         if message[0] == "part" and message[1] == 2:
             os.kill(helper.process.pid, signal.SIGKILL)
         return send(helper, message)
