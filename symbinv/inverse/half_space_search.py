@@ -12,6 +12,8 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from symbinv.errors import NotSupportedError
 from symbinv.exact.interval import REAL_LINE, Interval
 from symbinv.exact.loglinear import LogLinear
@@ -87,6 +89,7 @@ class _Branch:
     pieces: tuple[int, ...]
     patterns: tuple[tuple[int, ...], ...]
     node: int
+    distance: float = 0.0
 
 
 @dataclass(eq=False)
@@ -98,6 +101,7 @@ class HalfSpaceSearch:
         box: The box, or None.
         nodes: The tree of splits in the form of a certificate.
         undecided: How many branches no LP could decide.
+        center: An input; the branch that is nearest to it goes first, as far as single half-spaces tell.
     """
 
     stages: Sequence[Stage]
@@ -109,6 +113,7 @@ class HalfSpaceSearch:
     closed: int = 0
     undecided: int = 0
     stack: list[_Branch] = field(default_factory=list)
+    center: Vector | None = None
 
     def __post_init__(self) -> None:
         start = [tuple(Fraction(int(i == j + 1)) for i in range(self.width + 1)) for j in range(self.width)]
@@ -116,12 +121,30 @@ class HalfSpaceSearch:
             point = (Fraction(0),) * self.width
         else:
             point = tuple((lo + hi) / 2 for lo, hi in self.box)
+        if self.center is not None and self.box is None:
+            point = self.center
+        elif self.center is not None and self.box is not None:
+            point = tuple(min(max(e, lo), hi) for e, (lo, hi) in zip(self.center, self.box, strict=True))
         self.stack.append(_Branch((), point, 0, 0, 0, start, [], (), (), 0))
 
     def run(self, workers: int | None = None) -> Iterator[list[OpenCell]]:
         """Yield cells as they are found, until nothing is left."""
         while self.stack:
-            yield self._step(self.stack.pop())
+            yield self._step(self.stack.pop() if self.center is None else self._nearest())
+
+    def _nearest(self) -> _Branch:
+        """Take the branch nearest to the center, of several the last."""
+        best = min(reversed(range(len(self.stack))), key=lambda i: self.stack[i].distance)
+        return self.stack.pop(best)
+
+    def frontier(self) -> float:
+        """Return a lower bound on the distance from the center of all that is left."""
+        return min((branch.distance for branch in self.stack), default=float("inf"))
+
+    def distance(self, rows: Sequence[HalfSpace]) -> float:
+        """Return a lower bound on the distance of a cell from the center: that of its farthest half-space."""
+        assert self.center is not None
+        return max((_gap(row, self.center) for row in rows), default=0.0)
 
     def _step(self, branch: _Branch) -> list[OpenCell]:
         while branch.stage < len(self.stages):
@@ -184,6 +207,7 @@ class HalfSpaceSearch:
                 branch.pieces,
                 branch.patterns,
                 node,
+                branch.distance if self.center is None else max(branch.distance, _gap(row, self.center)),
             )
             self._take_side(child, form, side, stage)
             self.stack.append(child)
@@ -277,7 +301,13 @@ class HalfSpaceSearch:
 
 
 def _moved(branch: _Branch, rows: tuple[HalfSpace, ...], point: Vector, node: int) -> _Branch:
-    return _Branch(rows, point, branch.stage, 0, 0, branch.map, [], (), branch.patterns, node)
+    return _Branch(rows, point, branch.stage, 0, 0, branch.map, [], (), branch.patterns, node, branch.distance)
+
+
+def _gap(row: HalfSpace, point: Vector) -> float:
+    """Return how far a point lies outside a half-space, about."""
+    excess = sum((a * b for a, b in zip(row.row, point, strict=True)), -row.bound)
+    return float(excess) / float(np.hypot.reduce([float(e) for e in row.row])) if excess > 0 else 0.0
 
 
 def _pull(row: Sequence[Fraction], forms: Sequence[Vector], constant: Fraction) -> Vector:

@@ -206,7 +206,9 @@ def preimage(
             "argmax == 2" (the first output wins ties) or "y_0 - y_1 >= 1/2".
         box: Lower and upper end of every input, shape (n0, 2); the network's own where left out; all of
             space where it has none.
-        around: An input from which cells are explored outward.
+        around: An input from which cells are explored outward: the cell that holds it first, then by a lower bound
+            on the distance, that of the bounding box or, above 8 free inputs, of the farthest half-space. With
+            `max_cells` the cells returned are those that come first in this order.
         max_cells: Stop after so many cells.
         max_seconds: Stop after so many seconds.
         workers: How many processes a long search uses, one a core where left out. The answer does not depend on
@@ -255,22 +257,24 @@ def regions(network: Network, *, box: Any = None, workers: int | None = None) ->
 def _explore(
     problem: Problem, around: Any, max_cells: int | None, max_seconds: float | None, workers: int | None
 ) -> Preimage:
+    center = None if around is None else tuple(to_fraction(v) for v in around)
+    if center is not None and len(center) != problem.network.sizes[0]:
+        raise ShapeError(
+            f"around must have one entry per input of the network ({problem.network.sizes[0]}), not {len(center)}."
+        )
     if not problem.has_vertices:
         if problem.has_logarithms:
             raise NotSupportedError(
                 f"thresholds with logarithms need at most {limits.VERTEX_LIMIT} free inputs; "
                 "compare outputs, or fix inputs."
             )
-        wide = HalfSpaceSearch(problem.stages, problem.final, problem.clauses, problem.box, problem.network.sizes[0])
+        wide = HalfSpaceSearch(
+            problem.stages, problem.final, problem.clauses, problem.box, problem.network.sizes[0], center=center
+        )
         return _continue(problem, wide, (), (), max_cells, max_seconds, workers)
     search = start_search(problem)
-    if around is not None:
-        center = tuple(to_fraction(v) for v in around)
+    if center is not None:
         search.center = np.array([float(v) for v in center])
-        if len(center) != problem.network.sizes[0]:
-            raise ShapeError(
-                f"around must have one entry per input of the network ({problem.network.sizes[0]}), not {len(center)}."
-            )
     return _continue(problem, search, (), (), max_cells, max_seconds, workers)
 
 
@@ -289,7 +293,7 @@ def _continue(
         for found in search.run(workers):
             for f in found:
                 cells += _finished(problem, search, f)
-            if isinstance(search, Search) and search.center is not None and found:
+            if search.center is not None and found:
                 cells.sort(key=lambda cell: _distance(search, cell))
             if max_cells is not None and len(cells) >= max_cells and _is_settled(search, cells[max_cells - 1]):
                 break
@@ -299,21 +303,23 @@ def _continue(
     undecided = search.undecided if isinstance(search, HalfSpaceSearch) else 0
     complete = not search.stack and not rest and not undecided
     joined = (*before, *kept)
-    if complete and not (isinstance(search, Search) and search.center is not None):
+    if complete and search.center is None:
         joined = tuple(sorted(joined, key=_order))
     return Preimage(problem, joined, complete, search.closed, None if complete else search, tuple(rest))
 
 
-def _distance(search: Search, cell: AnyCell) -> tuple[bool, float]:
+def _distance(search: Search | HalfSpaceSearch, cell: AnyCell) -> tuple[bool, float]:
     """Return how far a cell lies from the center of a search; a cell that contains it comes first."""
     assert search.center is not None
-    inside = cell.contains([Fraction(float(e)) for e in search.center])
+    inside = cell.contains([Fraction(e) for e in search.center])
+    if isinstance(search, HalfSpaceSearch):
+        return not inside, search.distance(cell.polyhedron.half_spaces if isinstance(cell, OpenCell) else ())
     return not inside, search.distance(cell.generators) if isinstance(cell, Cell) else 0.0
 
 
 def _is_settled(search: Search | HalfSpaceSearch, last: AnyCell) -> bool:
     """Tell whether nothing that is left can lie nearer to the center than a cell."""
-    if not isinstance(search, Search) or search.center is None:
+    if search.center is None:
         return True
     outside, distance = _distance(search, last)
     return not outside or distance <= search.frontier()
