@@ -8,7 +8,7 @@ that memory stays bounded by the depth of the tree. What is found does not depen
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import chain
 
@@ -110,6 +110,8 @@ class Search:
         stages: The stages with kinks.
         goal: What is looked for; None for all cells.
         prune: Tells which cells cannot reach the goal, with the reason.
+        limit: Cells in a batch, beyond which it is halved at once.
+        budget, halved: How long a part lasts, and up to how many cells a batch is left whole at its end.
     """
 
     stages: Sequence[Stage]
@@ -119,7 +121,8 @@ class Search:
     stack: list[Batch]
     prune: Pruner | None = None
     limit: int = LIMIT
-    budget: int = BUDGET
+    budget: int = field(default_factory=lambda: BUDGET)
+    halved: int = field(default_factory=lambda: HALVED)
     visited: int = 0
     closed: int = 0
     splits: int = 0
@@ -162,10 +165,14 @@ class Search:
         left: list[Batch] = []
         for rest in mine.stack:
             count = len(rest.pieces)
-            middle = count // 2 if count > HALVED else 0
+            middle = count // 2 if count > self.halved else 0
             left += [rest.take(range(middle, count))]
             left += [rest.take(range(middle))] if middle else []
         return Part(found, left, tree, mine.visited, mine.closed, mine.splits)
+
+    def copy(self, batch: Batch) -> Batch:
+        """Return a batch that can be searched while the given one stays as it is."""
+        return batch.take(range(len(batch.pieces)))
 
     def _join(self, part: "Part", roots: Sequence[int]) -> list[Found]:
         place = self.tree.join(part.tree, roots)

@@ -17,16 +17,25 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from threadpoolctl import ThreadpoolController
 
 from symbinv.errors import OptionError
-from symbinv.inverse.search import Part, Search, collection_paused
-from symbinv.inverse.splitting import Batch
+from symbinv.inverse.half_space_search import HalfSpaceSearch
+from symbinv.inverse.half_space_wire import (
+    read_branch,
+    read_half_space_part,
+    read_half_space_search,
+    write_branch,
+    write_half_space_part,
+    write_half_space_search,
+)
+from symbinv.inverse.search import Search, collection_paused
 from symbinv.inverse.wire import read_batches, read_part, read_search, write_batches, write_part, write_search
 
 PATIENCE = 1.0  # seconds of work after which helpers are started
@@ -157,21 +166,60 @@ RESERVE = Reserve()
 atexit.register(RESERVE.dismiss)
 
 
+@dataclass(frozen=True)
+class Kind:
+    """How a kind of search, its tasks and their results are written and read.
+
+    A search has a `stack` of tasks, the next one last; `work` does a task without changing the search and
+    returns a result whose tasks are `left`; `copy` copies a task.
+    """
+
+    name: str
+    write_search: Callable[[Any], Any]
+    read_search: Callable[[Any], Any]
+    write_task: Callable[[Any, Any], Any]
+    read_task: Callable[[Any, Any], Any]
+    write_part: Callable[[Any, Any], Any]
+    read_part: Callable[[Any, Any], Any]
+
+
+CELLS = Kind(
+    "cells",
+    write_search,
+    read_search,
+    lambda search, batch: write_batches(search, [batch]),
+    lambda search, data: read_batches(search, data)[0],
+    write_part,
+    read_part,
+)
+HALF_SPACES = Kind(
+    "half-spaces",
+    write_half_space_search,
+    read_half_space_search,
+    lambda _, branch: write_branch(branch),
+    lambda _, data: read_branch(data),
+    lambda _, part: write_half_space_part(part),
+    read_half_space_part,
+)
+KINDS = {kind.name: kind for kind in (CELLS, HALF_SPACES)}
+
+
 class Team:
     """This process and its helpers at work on one search.
 
     Args:
-        search: Gives the stack, of which `next_part` does the topmost batch.
+        search: Gives the stack, of which `next_part` does the topmost task.
         workers: How many processes, this one included; None for one a core.
     """
 
-    def __init__(self, search: Search, workers: int | None) -> None:
-        self.search = search
+    def __init__(self, search: Search | HalfSpaceSearch, workers: int | None) -> None:
+        self.search: Any = search
+        self._kind = CELLS if isinstance(search, Search) else HALF_SPACES
         self.size = check_workers(workers)
         self.helpers: list[Helper] = []
         self._inbox: Inbox = SimpleQueue()
-        self._done: dict[int, Part] = {}  # by the identity of the batch
-        self._given: dict[int, Batch] = {}  # by the number of the part
+        self._done: dict[int, Any] = {}  # by the identity of the task
+        self._given: dict[int, Any] = {}  # by the number of the part
         self._taken: set[int] = set()
         self._count = 0
         self._began = time.monotonic()
@@ -190,8 +238,8 @@ class Team:
                 RESERVE.idle.append(helper)
         self.helpers = []
 
-    def next_part(self) -> Part:
-        """Return the result of the topmost batch of the stack."""
+    def next_part(self) -> Any:
+        """Return the result of the topmost task of the stack."""
         search = self.search
         front = search.stack[-1]
         patience = PATIENCE / 8 if RESERVE.idle else PATIENCE
@@ -207,19 +255,19 @@ class Team:
                 return search.work(front)
             if mine is None:
                 self._collect(wait=True)
-            else:  # a copy, so that the batch is as it was if its turn never comes
-                self._done[id(mine)] = search.work(mine.take(range(len(mine.pieces))))
+            else:  # a copy, so that the task is as it was if its turn never comes
+                self._done[id(mine)] = search.work(search.copy(mine))
         return self._done.pop(id(front))
 
-    def _open(self, stack: Sequence[Batch]) -> Iterator[Batch]:
-        """Yield the batches that nobody has begun, in the order of the search."""
+    def _open(self, stack: Sequence[Any]) -> Iterator[Any]:
+        """Yield the tasks that nobody has begun, in the order of the search."""
         if len(self._done) >= PILE:
             stack = stack[-1:]
-        for batch in reversed(stack):
-            if id(batch) in self._done:
-                yield from self._open(self._done[id(batch)].left)
-            elif id(batch) not in self._taken:
-                yield batch
+        for task in reversed(stack):
+            if id(task) in self._done:
+                yield from self._open(self._done[id(task)].left)
+            elif id(task) not in self._taken:
+                yield task
 
     def _hire(self) -> None:
         self._hired = True
@@ -233,7 +281,7 @@ class Team:
                 self._lose(helper)
 
     def _job(self) -> Any:
-        return "search", write_search(self.search)
+        return "search", self._kind.name, self._kind.write_search(self.search)
 
     def _hand_out(self) -> None:
         """Give every helper parts enough, the topmost but one first: the topmost is done here."""
@@ -244,15 +292,15 @@ class Team:
             waiting = self._open(self.search.stack)
         for helper in [h for h in self.helpers if h.is_ready]:
             while len(helper.held) < AHEAD:
-                batch = next(waiting, None)
-                if batch is None:
+                task = next(waiting, None)
+                if task is None:
                     return
                 self._count += 1
-                if not helper.send(("part", self._count, write_batches(self.search, [batch]))):
+                if not helper.send(("part", self._count, self._kind.write_task(self.search, task))):
                     self._lose(helper)
                     break
-                self._given[self._count] = batch
-                self._taken.add(id(batch))
+                self._given[self._count] = task
+                self._taken.add(id(task))
                 helper.held.append(self._count)
 
     def _collect(self, wait: bool) -> None:
@@ -277,7 +325,7 @@ class Team:
                 self._taken.remove(place)
                 helper.held.remove(number)
                 if data is not None:  # else it failed there; it is done again here, and raises here
-                    self._done[place] = read_part(self.search, data)
+                    self._done[place] = self._kind.read_part(self.search, data)
 
     def _lose(self, helper: Helper) -> None:
         """Take back the parts of a helper that has ended."""
@@ -296,20 +344,19 @@ def serve() -> None:
     inbox: SimpleQueue[Any] = SimpleQueue()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, inbox.put), daemon=True).start()
     _write(output, READY)
-    search: Search | None = None
+    kind, search = CELLS, cast(Any, None)  # a search is always sent first
     with collection_paused():
         while True:
             message = inbox.get()
             if message is None:
                 os._exit(0)
             if message[0] == "search":
-                search = read_search(message[1])
+                kind = KINDS[message[1]]
+                search = kind.read_search(message[2])
                 continue
             _, number, data = message
             try:
-                assert search is not None
-                (batch,) = read_batches(search, data)
-                answer = write_part(search, search.work(batch))
+                answer = kind.write_part(search, search.work(kind.read_task(search, data)))
             except Exception:
                 answer = None
             try:

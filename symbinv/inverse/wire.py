@@ -33,28 +33,30 @@ def write_search(search: Search) -> Plain:
     """Return what the parts of a search have in common."""
     goal = None
     if search.goal is not None:
-        goal = (_write_stage(search.goal.stage), search.goal.disjuncts)
+        goal = (write_stage(search.goal.stage), search.goal.disjuncts)
     return (
-        [_write_stage(s) for s in search.stages],
+        [write_stage(s) for s in search.stages],
         goal,
         search.frame.rows,
         search.tree.splits is not None,
         search.prune is not None,
         search.limit,
         search.budget,
+        search.halved,
     )
 
 
 def read_search(data: Plain) -> Search:
     """Return a search with nothing to do, whose parts can be read."""
-    stages_data, goal_data, rows, keep, prunes, limit, budget = data
-    stages = [_read_stage(s) for s in stages_data]
-    goal = None if goal_data is None else Goal(_read_stage(goal_data[0]), goal_data[1])
+    stages_data, goal_data, rows, keep, prunes, limit, budget, halved = data
+    stages = [read_stage(s) for s in stages_data]
+    goal = None if goal_data is None else Goal(read_stage(goal_data[0]), goal_data[1])
     pruner = Zonotopes(stages, goal, keep) if prunes and goal is not None else None
-    return Search(stages, goal, Frame(rows, ()), Tree(keep), [], pruner, limit, budget)
+    return Search(stages, goal, Frame(rows, ()), Tree(keep), [], pruner, limit, budget, halved)
 
 
-def _write_stage(stage: Stage) -> Plain:
+def write_stage(stage: Stage) -> Plain:
+    """Return a stage."""
     return (
         stage.weights.columns,
         [[_ratio(e) for e in row] for row in stage.weights.fractions()],
@@ -64,7 +66,8 @@ def _write_stage(stage: Stage) -> Plain:
     )
 
 
-def _read_stage(data: Plain) -> Stage:
+def read_stage(data: Plain) -> Stage:
+    """Return a stage that was written."""
     columns, rows, bias, pieces, layer = data
     weights = ExactMatrix([[Fraction(*e) for e in row] for row in rows]) if rows else ExactMatrix.zeros(0, columns)
     offset = ExactMatrix.column([Fraction(*e) for e in bias]) if rows else ExactMatrix.zeros(0, 1)

@@ -14,9 +14,8 @@ import pytest
 
 from symbinv import checker
 from symbinv.errors import OptionError
-from symbinv.inverse import problem as problems
+from symbinv.inverse import half_space_search, team
 from symbinv.inverse import search as searches
-from symbinv.inverse import team
 from symbinv.inverse.preimage import preimage, regions
 from symbinv.network.network import Network
 from symbinv.polyhedra.generator import Generator
@@ -33,12 +32,15 @@ def network_of(sizes, seed, activation="relu"):
 @pytest.fixture
 def eager(monkeypatch):
     """Hand out small parts from the start to helpers that stand ready; return how many they gave back."""
-    begin, read = problems.begin, team.read_part
-    monkeypatch.setattr(problems, "begin", lambda *a, **k: replace(begin(*a, **k), budget=40))
+    monkeypatch.setattr(searches, "BUDGET", 40)
     monkeypatch.setattr(searches, "HALVED", 8)
+    monkeypatch.setattr(half_space_search, "BUDGET", 2)
     monkeypatch.setattr(team, "PATIENCE", 0.0)
     returned = []
-    monkeypatch.setattr(team, "read_part", lambda *a: returned.append(1) or read(*a))
+    for name in ("CELLS", "HALF_SPACES"):
+        kind = getattr(team, name)
+        counted = replace(kind, read_part=lambda *a, read=kind.read_part: returned.append(1) or read(*a))
+        monkeypatch.setattr(team, name, counted)
     ready = [helper for helper in (team.RESERVE.hire() for _ in range(3)) if helper is not None]
     for helper in ready:
         if not helper.is_ready:
@@ -50,8 +52,9 @@ def eager(monkeypatch):
 
 def told(found):
     """Return everything a user can read of cells."""
+    names = ("generators", "masks", "constraints", "equation_forms")
     return [
-        (c.pattern, c.generators, c.masks, c.constraints, c.equation_forms, c.affine, c.polyhedron.half_spaces)
+        (c.pattern, c.affine, c.polyhedron.half_spaces, c.interior_point, *(getattr(c, name, None) for name in names))
         for c in found.cells
     ]
 
@@ -61,6 +64,7 @@ def told(found):
     [
         ([2, 12, 10, 2], "relu", None, [[-3, 3]] * 2),
         ([2, 7, 6, 3], "hard_tanh", "argmax == 1", [[-2, 2]] * 2),
+        ([9, 4, 2], "relu", "y_0 >= y_1", [[-1, 1]] * 9),
         ([2, 8, 6, 2], "leaky_relu(1/4)", "y_0 > y_1", None),
     ],
 )
