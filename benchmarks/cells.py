@@ -1,10 +1,13 @@
-"""Regions a second: ours, exact, against affinitree in doubles, side by side in one run.
+"""Regions a second: ours, exact, against affinitree and relucent in doubles, side by side in one run.
 
-    python benchmarks/cells.py [--peer PYTHON] [--data FOLDER]
+    python benchmarks/cells.py [--affinitree PYTHON] [--relucent PYTHON] [--data FOLDER]
 
-PYTHON is an interpreter in which affinitree is installed (this one by default); FOLDER holds the real networks
+PYTHON is an interpreter in which the peer is installed (this one by default); FOLDER holds the real networks
 (../shared/data beside the repository by default). What is absent is left out. Rates are per second of processor
-time, so that a loaded machine does not bend them.
+time of all processes, one worker each, so that a loaded machine does not bend them. A region is one
+activation pattern in the box: ours with its inequalities and, in the column after, with all its vertices as exact
+fractions too; affinitree's with its inequalities; relucent's in the cube, found by breadth-first search with its final
+verification off, a sample of at most 400.
 """
 
 import argparse
@@ -40,6 +43,28 @@ print("RESULT", tree.num_terminals(), time.process_time() - start)
 """
 
 
+RELUCENT = """
+import json, resource, sys
+import numpy as np
+from relucent import Complex
+from relucent.model.model import LinearLayer, ReLULayer, ReLUNetwork
+sizes, radius, W, b = json.loads(sys.stdin.read())
+layers = []
+for i, (w, c) in enumerate(zip(W, b)):
+    layers.append(LinearLayer(np.array(w), np.array(c)))
+    if i < len(W) - 1:
+        layers.append(ReLULayer())
+def spent():
+    return sum(resource.getrusage(w).ru_utime + resource.getrusage(w).ru_stime
+               for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+found = Complex(ReLUNetwork(layers))
+start = spent()
+found.bfs(np.full((1, sizes[0]), 0.01), max_polys=400, nworkers=1, cube_radius=radius, cube_mode="intersect",
+          verify=False, verbose=0)
+print("RESULT", len(found), spent() - start)
+"""
+
+
 def arrays(sizes, seed=0):
     """Return random float64 weights and biases."""
     generator = np.random.default_rng(seed)
@@ -49,23 +74,25 @@ def arrays(sizes, seed=0):
 
 
 def ours(sizes, radius):
-    """Return regions and the best of two times; weights are taken exactly."""
+    """Return regions, the best of three times, and the time with vertices; weights are taken exactly."""
     weights, biases = arrays(sizes)
     activations = ["relu"] * (len(sizes) - 2) + ["identity"]
-    best = np.inf
-    for _ in range(2):
+    best = whole = np.inf
+    for _ in range(3):
         network = Network.from_arrays(weights, biases, activations)
         start = time.process_time()
-        found = regions(network, box=[[-radius, radius]] * sizes[0])
+        found = regions(network, box=[[-radius, radius]] * sizes[0], workers=1)
         best = min(best, time.process_time() - start)
-    return len(found.cells), best
+        assert all(cell.vertices for cell in found.cells)
+        whole = min(whole, time.process_time() - start)
+    return len(found.cells), best, whole
 
 
-def affinitree(python, sizes, radius):
-    """Return regions and seconds of affinitree, or None where it is not installed."""
+def peer(python, script, sizes, radius):
+    """Return regions and seconds of a peer, or None where it is not installed."""
     weights, biases = arrays(sizes)
     text = json.dumps([sizes, radius, [w.tolist() for w in weights], [b.tolist() for b in biases]])
-    command = [python, "-W", "ignore", "-c", AFFINITREE]
+    command = [python, "-W", "ignore", "-c", script]
     done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     lines = [line.split() for line in done.stdout.splitlines() if line.startswith("RESULT")]
     return (int(lines[0][1]), float(lines[0][2])) if lines else None
@@ -121,18 +148,23 @@ def premap(folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--peer", default=sys.executable)
+    parser.add_argument("--affinitree", default=sys.executable)
+    parser.add_argument("--relucent", default=sys.executable)
     parser.add_argument("--data", type=pathlib.Path, default=ROOT / ".." / "shared" / "data")
     options = parser.parse_args()
-    print(f"{'network':>16} {'regions':>8} {'ours/s':>9} {'affinitree/s':>13} {'ratio':>6}")
+    print(f"{'network':>10} {'regions':>8} {'ours/s':>7} {'vertices':>8}", end="")
+    print(f" {'affinitree/s':>13} {'ratio':>6} {'relucent/s':>11} {'ratio':>6}")
     for sizes, radius in CASES:
-        count, seconds = ours(sizes, radius)
-        peer = affinitree(options.peer, sizes, radius)
+        count, seconds, whole = ours(sizes, radius)
         name = "-".join(map(str, sizes))
-        line = f"{name:>16} {count:>8} {count / seconds:>9.0f}"
-        if peer is not None:
-            line += f" {peer[0] / peer[1]:>13.0f} {count / seconds * peer[1] / peer[0]:>6.1f}"
-            line += "" if peer[0] == count else f"  ({peer[0]} regions there)"
+        line = f"{name:>10} {count:>8} {count / seconds:>7.0f} {count / whole:>8.0f}"
+        tree = peer(options.affinitree, AFFINITREE, sizes, radius)
+        if tree is not None:
+            line += f" {tree[0] / tree[1]:>13.0f} {count / seconds * tree[1] / tree[0]:>6.1f}"
+            line += "" if tree[0] == count else f"  ({tree[0]} regions there)"
+        local = peer(options.relucent, RELUCENT, sizes, radius)
+        if local is not None:
+            line += f" {local[0] / local[1]:>11.1f} {count / seconds * local[1] / local[0]:>6.0f}"
         print(line, flush=True)
     folder = options.data / "small_public" / "premap"
     if folder.is_dir():

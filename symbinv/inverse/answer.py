@@ -51,13 +51,16 @@ class Answer:
         return certify_answer(self)
 
 
-def answer(network: Network, specification: Specification, *, max_seconds: float | None = None) -> Answer:
+def answer(
+    network: Network, specification: Specification, *, max_seconds: float | None = None, workers: int | None = None
+) -> Answer:
     """Decide whether some input satisfies a property: sat with an exact witness, unsat, or unknown.
 
     Args:
         network: A piecewise-linear network.
         specification: The property.
         max_seconds: A budget for all cases together.
+        workers: How many processes a long search uses, as in `preimage`.
 
     Raises:
         ShapeError: Where the property's constants are not the network's inputs and outputs.
@@ -77,7 +80,7 @@ def answer(network: Network, specification: Specification, *, max_seconds: float
     parts = []
     for case in specification.cases:
         left = None if max_seconds is None else max(0.0, max_seconds - (time.monotonic() - started))
-        part = preimage(network, case.outputs, box=case.box, max_cells=1, max_seconds=left)
+        part = preimage(network, case.outputs, box=case.box, max_cells=1, max_seconds=left, workers=workers)
         parts.append(part)
         if part.cells:
             point = part.witness() or ()

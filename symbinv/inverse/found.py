@@ -7,7 +7,7 @@ from fractions import Fraction
 from symbinv.exact.loglinear import LogLinear
 from symbinv.inverse.last_activation import RealRow
 from symbinv.inverse.problem import Problem, start_search
-from symbinv.inverse.search import Found, Search
+from symbinv.inverse.search import Found, Search, collection_paused
 from symbinv.inverse.stages import Linearization, Stage
 from symbinv.inverse.union import AnyCell
 from symbinv.polyhedra.cell import Cell
@@ -18,7 +18,8 @@ from symbinv.polyhedra.real_cell import RealCell, RealConstraint
 def find_all(problem: Problem) -> tuple[Search, list[tuple[Found, Cell]]]:
     """Run a whole search with its tree kept; return it with what it found."""
     search = start_search(problem, keep_tree=True)
-    return search, [(f, to_cell(problem, search, f)) for found in search.run() for f in found]
+    with collection_paused():
+        return search, [(f, to_cell(problem, search, f)) for found in search.run() for f in found]
 
 
 def cells_of(problem: Problem, search: Search, found: Found) -> list[AnyCell]:
@@ -45,7 +46,7 @@ def to_cell(problem: Problem, search: Search, found: Found) -> Cell:
 
     return Cell(
         search.frame,
-        tuple(found.generators),
+        found.generators,
         tuple(piece.masks),
         piece.constraints,
         piece.equations,

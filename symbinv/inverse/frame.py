@@ -14,9 +14,11 @@ import numpy as np
 
 from symbinv.exact.integer import Row, common_scale, primitive
 from symbinv.exact.matrix import ExactMatrix
-from symbinv.inverse.splitting import Piece, Pool, Tree
+from symbinv.inverse.pool import Pool
+from symbinv.inverse.splitting import Piece, Tree
 from symbinv.inverse.stages import UNIT, Linearization, Stage
 from symbinv.polyhedra.cell import Constraint, Frame
+from symbinv.polyhedra.generator import Generator
 
 
 def start_in_box(box: Sequence[Sequence[Fraction]]) -> tuple[Frame, Pool, list[Piece]]:
@@ -102,7 +104,7 @@ def pool_of(frame: Frame, exact: list[Row]) -> Pool:
         else:
             size, scale = max(map(abs, generator)), frame.rows[0][0]
             values[i] = [sum(a * b for a, b in zip(r, generator, strict=True)) / (size * scale) for r in frame.rows[1:]]
-    return Pool(exact, values, 2 * UNIT * np.abs(values))
+    return Pool([Generator(row) for row in exact], values, 2 * UNIT * np.abs(values))
 
 
 def _unit(position: int, sign: int, count: int) -> Row:

@@ -7,10 +7,12 @@ is found the branch is left undecided and counted, never dropped.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
+
+import numpy as np
 
 from symbinv.errors import NotSupportedError
 from symbinv.exact.interval import REAL_LINE, Interval
@@ -22,6 +24,7 @@ from symbinv.polyhedra.feasibility import Certificate, LinearSystem, Point, deci
 from symbinv.polyhedra.polyhedron import HalfSpace, Polyhedron, Vector
 
 Box = Sequence[tuple[Fraction, Fraction]]
+BUDGET = 24  # splits tried by one part of a search
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +79,16 @@ class OpenCell:
 
 
 @dataclass(eq=False)
-class _Branch:
+class Branch:
+    """A cell in the making: decided up to a kink of a unit of a stage, with a point in it.
+
+    Attributes:
+        map, built: The activations before the stage, and those of its units so far, as forms on x.
+        pieces, patterns: The pieces of its units so far, and of the stages before.
+        node: Its place in the tree.
+        distance: A lower bound on the distance from the center.
+    """
+
     rows: tuple[HalfSpace, ...]
     point: Vector
     stage: int
@@ -87,6 +99,18 @@ class _Branch:
     pieces: tuple[int, ...]
     patterns: tuple[tuple[int, ...], ...]
     node: int
+    distance: float = 0.0
+
+
+@dataclass(eq=False)
+class HalfSpacePart:
+    """What a part of a search has found and left; its nodes grow from the one numbered 0."""
+
+    found: list[OpenCell]
+    left: list[Branch]
+    nodes: list[list[Any]]
+    closed: int
+    undecided: int
 
 
 @dataclass(eq=False)
@@ -98,6 +122,7 @@ class HalfSpaceSearch:
         box: The box, or None.
         nodes: The tree of splits in the form of a certificate.
         undecided: How many branches no LP could decide.
+        center: An input; the branch that is nearest to it goes first, as far as single half-spaces tell.
     """
 
     stages: Sequence[Stage]
@@ -108,22 +133,82 @@ class HalfSpaceSearch:
     nodes: list[list[Any]] = field(default_factory=lambda: [["open"]])
     closed: int = 0
     undecided: int = 0
-    stack: list[_Branch] = field(default_factory=list)
+    stack: list[Branch] = field(default_factory=list)
+    center: Vector | None = None
+    budget: int = field(default_factory=lambda: BUDGET)
+    tried: int = 0
 
     def __post_init__(self) -> None:
+        if self.stack:
+            return
         start = [tuple(Fraction(int(i == j + 1)) for i in range(self.width + 1)) for j in range(self.width)]
         if self.box is None:
             point = (Fraction(0),) * self.width
         else:
             point = tuple((lo + hi) / 2 for lo, hi in self.box)
-        self.stack.append(_Branch((), point, 0, 0, 0, start, [], (), (), 0))
+        if self.center is not None and self.box is None:
+            point = self.center
+        elif self.center is not None and self.box is not None:
+            point = tuple(min(max(e, lo), hi) for e, (lo, hi) in zip(self.center, self.box, strict=True))
+        self.stack.append(Branch((), point, 0, 0, 0, start, [], (), (), 0))
 
-    def run(self) -> Iterator[list[OpenCell]]:
-        """Yield cells as they are found, until nothing is left."""
-        while self.stack:
-            yield self._step(self.stack.pop())
+    def run(self, workers: int | None = None) -> Iterator[list[OpenCell]]:
+        """Yield cells as they are found, until nothing is left; several processes work on it as in `Search.run`."""
+        if self.center is not None:
+            while self.stack:
+                yield self._step(self._nearest())
+            return
+        from symbinv.inverse.team import Team
 
-    def _step(self, branch: _Branch) -> list[OpenCell]:
+        with Team(self, workers) as team:
+            while self.stack:
+                root = self.stack[-1].node
+                part = team.next_part()
+                self.stack.pop()
+                yield self._join(part, root)
+
+    def work(self, branch: Branch) -> HalfSpacePart:
+        """Search a branch until the budget of a part is spent."""
+        branch.node = 0
+        mine = replace(self, nodes=[["open"]], closed=0, undecided=0, stack=[branch], tried=0)
+        found: list[OpenCell] = []
+        while mine.stack and mine.tried < self.budget:
+            found += mine._step(mine.stack.pop())
+        return HalfSpacePart(found, mine.stack, mine.nodes, mine.closed, mine.undecided)
+
+    def copy(self, branch: Branch) -> Branch:
+        """Return a branch that can be searched while the given one stays as it is."""
+        return replace(branch)
+
+    def _join(self, part: HalfSpacePart, root: int) -> list[OpenCell]:
+        shift = len(self.nodes) - 1
+        for node in part.nodes:
+            if node[0] in ("split", "row"):
+                node[-2:] = [e + shift for e in node[-2:]]
+        self.nodes[root] = part.nodes[0]
+        self.nodes += part.nodes[1:]
+        for branch in part.left:
+            branch.node = root if branch.node == 0 else branch.node + shift
+        self.stack += part.left
+        self.closed += part.closed
+        self.undecided += part.undecided
+        return part.found
+
+    def _nearest(self) -> Branch:
+        """Take the branch nearest to the center, of several the last."""
+        best = min(reversed(range(len(self.stack))), key=lambda i: self.stack[i].distance)
+        return self.stack.pop(best)
+
+    def frontier(self) -> float:
+        """Return a lower bound on the distance from the center of all that is left."""
+        return min((branch.distance for branch in self.stack), default=float("inf"))
+
+    def distance(self, rows: Sequence[HalfSpace]) -> float:
+        """Return a lower bound on the distance of a cell from the center: that of its farthest half-space."""
+        assert self.center is not None
+        return max((_gap(row, self.center) for row in rows), default=0.0)
+
+    def _step(self, branch: Branch) -> list[OpenCell]:
         while branch.stage < len(self.stages):
             stage = self.stages[branch.stage]
             if branch.unit == stage.units:
@@ -160,7 +245,8 @@ class HalfSpaceSearch:
             high += slope * (upper if slope > 0 else lower)
         return 1 if low > 0 else -1 if high <= 0 else None
 
-    def _split(self, branch: _Branch, form: Vector, stage: Stage) -> None:
+    def _split(self, branch: Branch, form: Vector, stage: Stage) -> None:
+        self.tried += 1
         left = HalfSpace(form[1:], -form[0])
         right = HalfSpace(tuple(-e for e in form[1:]), form[0], True)
         value = form[0] + sum((a * b for a, b in zip(form[1:], branch.point, strict=True)), Fraction(0))
@@ -173,7 +259,7 @@ class HalfSpaceSearch:
                 point = self._point(rows, node)
             if point is None:
                 continue
-            child = _Branch(
+            child = Branch(
                 rows,
                 point,
                 branch.stage,
@@ -184,11 +270,12 @@ class HalfSpaceSearch:
                 branch.pieces,
                 branch.patterns,
                 node,
+                branch.distance if self.center is None else max(branch.distance, _gap(row, self.center)),
             )
             self._take_side(child, form, side, stage)
             self.stack.append(child)
 
-    def _take_side(self, child: _Branch, form: Vector, side: int, stage: Stage) -> None:
+    def _take_side(self, child: Branch, form: Vector, side: int, stage: Stage) -> None:
         if side > 0 and child.kink + 1 < len(stage.kinks):
             child.kink += 1
             return
@@ -231,7 +318,7 @@ class HalfSpaceSearch:
         ends = [e for s in slopes for e in (max(s, Fraction(0)), max(-s, Fraction(0)))]
         return [*ends, *factors]
 
-    def _reach(self, branch: _Branch) -> list[OpenCell]:
+    def _reach(self, branch: Branch) -> list[OpenCell]:
         outputs = [
             _pull(row, branch.map, bias)
             for row, (bias,) in zip(self.final[0].fractions(), self.final[1].fractions(), strict=True)
@@ -243,7 +330,7 @@ class HalfSpaceSearch:
         for index, clause in enumerate(self.clauses):
             left = []
             for part in waiting:
-                inside: _Branch | None = part
+                inside: Branch | None = part
                 for number, row in enumerate(clause):
                     if inside is None:
                         break
@@ -251,7 +338,7 @@ class HalfSpaceSearch:
                     met = HalfSpace(form[1:], row.bound.constant - form[0], row.strict)
                     missed = HalfSpace(tuple(-e for e in met.row), -met.bound, not met.strict)
                     numbers = self._children(inside.node, ["row", index, number])
-                    halves: list[_Branch | None] = []
+                    halves: list[Branch | None] = []
                     for side, node in ((met, numbers[0]), (missed, numbers[1])):
                         rows = (*inside.rows, side)
                         point = inside.point if side.contains(inside.point) else self._point(rows, node)
@@ -267,7 +354,7 @@ class HalfSpaceSearch:
             self.closed += 1
         return found
 
-    def _cell(self, branch: _Branch, outputs: list[Vector]) -> OpenCell:
+    def _cell(self, branch: Branch, outputs: list[Vector]) -> OpenCell:
         self.nodes[branch.node] = ["cell", [str(e) for e in branch.point]]
         rows = list(branch.rows)
         for j, (low, high) in enumerate(self.box or ()):
@@ -276,8 +363,14 @@ class HalfSpaceSearch:
         return OpenCell(Polyhedron.of(self.width, rows), branch.point, branch.patterns, tuple(outputs))
 
 
-def _moved(branch: _Branch, rows: tuple[HalfSpace, ...], point: Vector, node: int) -> _Branch:
-    return _Branch(rows, point, branch.stage, 0, 0, branch.map, [], (), branch.patterns, node)
+def _moved(branch: Branch, rows: tuple[HalfSpace, ...], point: Vector, node: int) -> Branch:
+    return Branch(rows, point, branch.stage, 0, 0, branch.map, [], (), branch.patterns, node, branch.distance)
+
+
+def _gap(row: HalfSpace, point: Vector) -> float:
+    """Return how far a point lies outside a half-space, about."""
+    excess = sum((a * b for a, b in zip(row.row, point, strict=True)), -row.bound)
+    return float(excess) / float(np.hypot.reduce([float(e) for e in row.row])) if excess > 0 else 0.0
 
 
 def _pull(row: Sequence[Fraction], forms: Sequence[Vector], constant: Fraction) -> Vector:

@@ -25,7 +25,7 @@ from symbinv.inverse.half_space_search import HalfSpaceSearch, OpenCell
 from symbinv.inverse.output_set import OutputSet
 from symbinv.inverse.problem import Box, Problem, pose, shorten, start_search
 from symbinv.inverse.proof import Proof, certify_preimage
-from symbinv.inverse.search import Found, Search
+from symbinv.inverse.search import Found, Search, collection_paused
 from symbinv.inverse.union import AnyCell, bounds_of, total_volume
 from symbinv.inverse.verdict import Empty, NonEmpty, Unknown, Verdict
 from symbinv.network.network import Network
@@ -164,7 +164,7 @@ class Preimage:
         left = [
             Cell(
                 self._search.frame,
-                tuple(batch.pool.exact[i] for i in piece.ids),
+                tuple(batch.pool.generators[i] for i in piece.ids),
                 tuple(piece.masks),
                 piece.constraints,
             )
@@ -174,11 +174,13 @@ class Preimage:
         full = len(self._search.frame.rows[0]) - 1
         return total_volume([c for c in (*left, *self._pending) if c.dimension == full], self.network.sizes[0])
 
-    def proceed(self, *, max_cells: int | None = None, max_seconds: float | None = None) -> "Preimage":
+    def proceed(
+        self, *, max_cells: int | None = None, max_seconds: float | None = None, workers: int | None = None
+    ) -> "Preimage":
         """Return the preimage with the search continued; what was found before comes first."""
         if self.is_complete or self._search is None:
             return self
-        return _continue(self.problem, self._search, self.cells, self._pending, max_cells, max_seconds)
+        return _continue(self.problem, self._search, self.cells, self._pending, max_cells, max_seconds, workers)
 
     def certificate(self) -> dict[str, Any]:
         """Return a proof that the cells are all there are, as JSON data; see `symbinv.checker`."""
@@ -197,6 +199,7 @@ def preimage(
     around: Any = None,
     max_cells: int | None = None,
     max_seconds: float | None = None,
+    workers: int | None = None,
 ) -> Preimage:
     """Return the set of inputs of a piecewise-linear network whose output lies in a target, exactly.
 
@@ -206,9 +209,13 @@ def preimage(
             "argmax == 2" (the first output wins ties) or "y_0 - y_1 >= 1/2".
         box: Lower and upper end of every input, shape (n0, 2); the network's own where left out; all of
             space where it has none.
-        around: An input from which cells are explored outward.
+        around: An input from which cells are explored outward: the cell that holds it first, then by a lower bound
+            on the distance, that of the bounding box or, above 8 free inputs, of the farthest half-space. With
+            `max_cells` the cells returned are those that come first in this order.
         max_cells: Stop after so many cells.
         max_seconds: Stop after so many seconds.
+        workers: How many processes a long search uses, one a core where left out. The answer does not depend on
+            it: cells come in the order of the search, whoever found them.
 
     Returns:
         The preimage, complete unless a budget was reached.
@@ -230,15 +237,16 @@ def preimage(
         number of activation regions that can reach the target, and with 2 to the power of the number of inputs.
     """
     problem = pose(network, target, box)
-    return _explore(problem, around, max_cells, max_seconds)
+    return _explore(problem, around, max_cells, max_seconds, workers)
 
 
-def regions(network: Network, *, box: Any = None) -> Preimage:
+def regions(network: Network, *, box: Any = None, workers: int | None = None) -> Preimage:
     """Return the activation regions of a piecewise-linear network, exactly.
 
     Args:
         network: Layers with piecewise-linear activations.
         box: Lower and upper end of every input, shape (n0, 2), or None for all of space.
+        workers: As in `preimage`.
 
     Example:
         >>> network = Network.from_arrays([[[1, 0], [0, 1]]], [[0, 0]], ["relu"])
@@ -246,27 +254,31 @@ def regions(network: Network, *, box: Any = None) -> Preimage:
         >>> len(found.cells), found.volume
         (4, Fraction(4, 1))
     """
-    return _explore(pose(network, None, box), None, None, None)
+    return _explore(pose(network, None, box), None, None, None, workers)
 
 
-def _explore(problem: Problem, around: Any, max_cells: int | None, max_seconds: float | None) -> Preimage:
+def _explore(
+    problem: Problem, around: Any, max_cells: int | None, max_seconds: float | None, workers: int | None
+) -> Preimage:
+    center = None if around is None else tuple(to_fraction(v) for v in around)
+    if center is not None and len(center) != problem.network.sizes[0]:
+        raise ShapeError(
+            f"around must have one entry per input of the network ({problem.network.sizes[0]}), not {len(center)}."
+        )
     if not problem.has_vertices:
         if problem.has_logarithms:
             raise NotSupportedError(
                 f"thresholds with logarithms need at most {limits.VERTEX_LIMIT} free inputs; "
                 "compare outputs, or fix inputs."
             )
-        wide = HalfSpaceSearch(problem.stages, problem.final, problem.clauses, problem.box, problem.network.sizes[0])
-        return _continue(problem, wide, (), (), max_cells, max_seconds)
+        wide = HalfSpaceSearch(
+            problem.stages, problem.final, problem.clauses, problem.box, problem.network.sizes[0], center=center
+        )
+        return _continue(problem, wide, (), (), max_cells, max_seconds, workers)
     search = start_search(problem)
-    if around is not None:
-        center = tuple(to_fraction(v) for v in around)
+    if center is not None:
         search.center = np.array([float(v) for v in center])
-        if len(center) != problem.network.sizes[0]:
-            raise ShapeError(
-                f"around must have one entry per input of the network ({problem.network.sizes[0]}), not {len(center)}."
-            )
-    return _continue(problem, search, (), (), max_cells, max_seconds)
+    return _continue(problem, search, (), (), max_cells, max_seconds, workers)
 
 
 def _continue(
@@ -276,44 +288,48 @@ def _continue(
     pending: tuple[AnyCell, ...],
     max_cells: int | None,
     max_seconds: float | None,
+    workers: int | None,
 ) -> Preimage:
     started = time.monotonic()
     cells: list[AnyCell] = list(pending)
-    for found in search.run():
-        for f in found:
-            cells += _finished(problem, search, f)
-        if isinstance(search, Search) and search.center is not None and found:
-            cells.sort(key=lambda cell: _distance(search, cell))
-        if max_cells is not None and len(cells) >= max_cells and _is_settled(search, cells[max_cells - 1]):
-            break
-        if max_seconds is not None and time.monotonic() - started >= max_seconds:
-            break
+    with collection_paused():
+        for found in search.run(workers):
+            for f in found:
+                cells += _finished(problem, search, f)
+            if search.center is not None and found:
+                cells.sort(key=lambda cell: _distance(search, cell))
+            if max_cells is not None and len(cells) >= max_cells and _is_settled(search, cells[max_cells - 1]):
+                break
+            if max_seconds is not None and time.monotonic() - started >= max_seconds:
+                break
     kept, rest = (cells, []) if max_cells is None else (cells[:max_cells], cells[max_cells:])
     undecided = search.undecided if isinstance(search, HalfSpaceSearch) else 0
     complete = not search.stack and not rest and not undecided
     joined = (*before, *kept)
-    if complete and not (isinstance(search, Search) and search.center is not None):
+    if complete and search.center is None:
         joined = tuple(sorted(joined, key=_order))
     return Preimage(problem, joined, complete, search.closed, None if complete else search, tuple(rest))
 
 
-def _distance(search: Search, cell: AnyCell) -> tuple[bool, float]:
+def _distance(search: Search | HalfSpaceSearch, cell: AnyCell) -> tuple[bool, float]:
     """Return how far a cell lies from the center of a search; a cell that contains it comes first."""
     assert search.center is not None
-    inside = cell.contains([Fraction(float(e)) for e in search.center])
+    inside = cell.contains([Fraction(e) for e in search.center])
+    if isinstance(search, HalfSpaceSearch):
+        return not inside, search.distance(cell.polyhedron.half_spaces if isinstance(cell, OpenCell) else ())
     return not inside, search.distance(cell.generators) if isinstance(cell, Cell) else 0.0
 
 
 def _is_settled(search: Search | HalfSpaceSearch, last: AnyCell) -> bool:
     """Tell whether nothing that is left can lie nearer to the center than a cell."""
-    if not isinstance(search, Search) or search.center is None:
+    if search.center is None:
         return True
     outside, distance = _distance(search, last)
     return not outside or distance <= search.frontier()
 
 
 def _order(cell: AnyCell) -> Any:
-    return cell.pattern, cell.generators if isinstance(cell, Cell) else ()
+    return cell.pattern
 
 
 def _finished(problem: Problem, search: Search | HalfSpaceSearch, found: Found | OpenCell) -> list[AnyCell]:

@@ -52,14 +52,18 @@ class Zonotopes:
         self.stages, self.goal, self.keep_slopes = list(stages), goal, keep_slopes
 
     def __call__(self, batch: Batch, rows: Sequence[int]) -> list[object | None]:
-        """Return for each chosen cell a reason to close it, or None."""
-        if not len(rows) or not batch.pool.tail[: len(batch.pool.exact)].all():
-            return [None] * len(rows)
-        results: list[object | None] = []
-        for start in range(0, len(rows), GROUP):
+        """Return for each chosen cell a reason to close it, or None (as for all that are unbounded)."""
+        chosen = list(rows)
+        tail = batch.pool.tail[: len(batch.pool.generators)]
+        if not tail.all():
+            rays = set(np.flatnonzero(tail == 0.0).tolist())
+            chosen = [i for i in chosen if rays.isdisjoint(batch.pieces[i].ids)]
+        reasons: dict[int, object | None] = {}
+        for start in range(0, len(chosen), GROUP):
+            group = chosen[start : start + GROUP]
             with np.errstate(all="ignore"):
-                results += self._close(batch, rows[start : start + GROUP])
-        return results
+                reasons.update(zip(group, self._close(batch, group), strict=True))
+        return [reasons.get(i) for i in rows]
 
     def _close(self, batch: Batch, rows: Sequence[int]) -> list[object | None]:
         lists = [batch.pieces[i].ids for i in rows]

@@ -7,8 +7,10 @@ that memory stays bounded by the depth of the tree. What is found does not depen
 
 import gc
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +19,16 @@ from symbinv.inverse.frame import start_everywhere, start_in_box
 from symbinv.inverse.splitting import Batch, Piece, Tree
 from symbinv.inverse.stages import Stage
 from symbinv.polyhedra.cell import Frame
+from symbinv.polyhedra.generator import Generator
 
 Columns = NDArray[np.intp]
 Side = tuple[int, int]  # column, and -1 where z <= 0 is wanted, 1 where z > 0 is
 
 LIMIT = 2048
 NEAR = 16
+BUDGET = 4096  # work of one part of a search: splits tried, and cells bounded at the price of several
+BOUNDED = 16  # splits that bounding a cell costs
+HALVED = 128  # cells in a batch, beyond which it is halved for the parts to come
 
 
 @dataclass(eq=False)
@@ -56,13 +62,41 @@ class Goal:
         return columns, accepted
 
 
-@dataclass(eq=False)
+@contextmanager
+def collection_paused() -> Iterator[None]:
+    """Pause the collection of cycles: a search makes many objects that live, and no cycles."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@dataclass(eq=False, slots=True)
 class Found:
     """A cell that the search kept: its exact geometry and the map that holds on it."""
 
     piece: Piece
-    generators: list[tuple[int, ...]]
+    generators: tuple[Generator, ...]
     patterns: tuple[tuple[int, ...], ...]
+
+
+@dataclass(eq=False)
+class Part:
+    """What a part of a search has found, what it has left, and its tree of splits.
+
+    Attributes:
+        left: Batches, the next one last.
+    """
+
+    found: list[Found]
+    left: list[Batch]
+    tree: Tree
+    visited: int
+    closed: int
+    splits: int
 
 
 Pruner = Callable[[Batch, Sequence[int]], list[object | None]]
@@ -76,6 +110,8 @@ class Search:
         stages: The stages with kinks.
         goal: What is looked for; None for all cells.
         prune: Tells which cells cannot reach the goal, with the reason.
+        limit: Cells in a batch, beyond which it is halved at once.
+        budget, halved: How long a part lasts, and up to how many cells a batch is left whole at its end.
     """
 
     stages: Sequence[Stage]
@@ -85,25 +121,68 @@ class Search:
     stack: list[Batch]
     prune: Pruner | None = None
     limit: int = LIMIT
+    budget: int = field(default_factory=lambda: BUDGET)
+    halved: int = field(default_factory=lambda: HALVED)
     visited: int = 0
     closed: int = 0
     splits: int = 0
+    tried: int = 0
     center: NDArray[np.float64] | None = None
 
-    def run(self) -> Iterator[list[Found]]:
-        """Yield cells as they are found, a list a round (often empty), until nothing is left."""
-        while self.stack:
-            yield self._quietly(self.stack.pop() if self.center is None else self._nearest())
+    def run(self, workers: int | None = None) -> Iterator[list[Found]]:
+        """Yield cells as they are found, a list a part (often empty), until nothing is left.
 
-    def _quietly(self, batch: Batch) -> list[Found]:
-        """Make a step without cycle collection: it makes many objects that live, and no cycles."""
-        was_enabled = gc.isenabled()
-        gc.disable()
-        try:
-            return self._step(batch)
-        finally:
-            if was_enabled:
-                gc.enable()
+        The topmost batch is searched until the budget of a part is spent; what is left of it takes its place.
+        Parts do not depend on each other, so they are worked on by several processes, and are taken in the
+        same order whoever did them. Around a center the next part depends on all before it, so one process
+        does them.
+
+        Args:
+            workers: Processes to use, this one included; by default as many as there are cores.
+        """
+        if self.center is not None:
+            while self.stack:
+                yield self._step(self._nearest())
+            return
+        from symbinv.inverse.team import Team
+
+        with Team(self, workers) as team:
+            while self.stack:
+                roots = [piece.node for piece in self.stack[-1].pieces]
+                part = team.next_part()
+                self.stack.pop()
+                yield self._join(part, roots)
+
+    def work(self, batch: Batch) -> "Part":
+        """Search a batch until the budget of a part is spent; its cells become the roots of a tree of its own."""
+        tree = Tree(self.tree.splits is not None, len(batch.pieces))
+        for root, piece in enumerate(batch.pieces):
+            piece.node = root
+        mine = replace(self, tree=tree, stack=[batch], visited=0, closed=0, splits=0, tried=0)
+        found: list[Found] = []
+        while mine.stack and mine.tried < self.budget:
+            found += mine._step(mine.stack.pop())
+        left: list[Batch] = []
+        for rest in mine.stack:
+            count = len(rest.pieces)
+            middle = count // 2 if count > self.halved else 0
+            left += [rest.take(range(middle, count))]
+            left += [rest.take(range(middle))] if middle else []
+        return Part(found, left, tree, mine.visited, mine.closed, mine.splits)
+
+    def copy(self, batch: Batch) -> Batch:
+        """Return a batch that can be searched while the given one stays as it is."""
+        return batch.take(range(len(batch.pieces)))
+
+    def _join(self, part: "Part", roots: Sequence[int]) -> list[Found]:
+        place = self.tree.join(part.tree, roots)
+        for piece in chain((f.piece for f in part.found), *(b.pieces for b in part.left)):
+            piece.node = place(piece.node)
+        self.stack += part.left
+        self.visited += part.visited
+        self.closed += part.closed
+        self.splits += part.splits
+        return part.found
 
     def frontier(self) -> float:
         """Return a lower bound on the distance from the center of all that is left."""
@@ -125,7 +204,7 @@ class Search:
     def _distances(self, batch: Batch) -> NDArray[np.float64]:
         """Return lower bounds on the distances of cells from the center, by their bounding boxes."""
         assert self.center is not None
-        return np.array([self.distance([batch.pool.exact[i] for i in p.ids]) for p in batch.pieces])
+        return np.array([self.distance([batch.pool.generators[i].row for i in p.ids]) for p in batch.pieces])
 
     def distance(self, generators: Sequence[tuple[int, ...]]) -> float:
         """Return a lower bound on the distance of a cell from the center, by its bounding box."""
@@ -165,6 +244,7 @@ class Search:
                 if not busy.any():
                     return self._advance(batch)
                 columns = np.where(busy, open_.argmax(axis=1), -1)
+            self.tried += int(np.count_nonzero(columns >= 0))
             before = len(batch.pieces)
             changed = batch.split(columns.tolist(), self.tree)
             self.splits += len(batch.pieces) - before
@@ -173,7 +253,8 @@ class Search:
                 batch = self._pruned(batch, changed)
                 if not batch.pieces:
                     return found
-            if found or len(batch.pieces) > self.limit or self.center is not None:
+            spent = self.tried >= self.budget
+            if found or spent or len(batch.pieces) > self.limit or self.center is not None:
                 self._push(batch)
                 return found
 
@@ -188,6 +269,7 @@ class Search:
 
     def _pruned(self, batch: Batch, rows: Sequence[int]) -> Batch:
         assert self.prune is not None
+        self.tried += BOUNDED * len(rows)
         closed = set()
         for index, reason in zip(rows, self.prune(batch, rows), strict=True):
             if reason is not None:
@@ -225,7 +307,7 @@ class Search:
 
     def _found(self, batch: Batch, index: int) -> Found:
         piece = batch.pieces[index]
-        generators = [batch.pool.exact[i] for i in piece.ids]
+        generators = tuple([batch.pool.generators[i] for i in piece.ids])
         self.tree.close(piece.node, ("cell",))
         patterns = piece.map.patterns()
         if self.goal is None or batch.stage is not self.goal.stage:
@@ -253,11 +335,13 @@ def begin(
         frame, pool, pieces = start_everywhere(frame_stage or first, inputs, tree)
     if first is None:
         raise AssertionError("a search needs a stage")
+    if frame.lines:
+        prune = None  # bounds are taken over vertices, and no cell here is bounded
     batch = Batch(first, pool, pieces)
     batch.settle()
     search = Search(stages, goal, frame, tree, [], prune, limit)
     if prune is not None and (goal is None or first is not goal.stage):
         batch = search._pruned(batch, range(len(pieces)))
     if batch.pieces:
-        search.stack.append(batch)
+        search.stack.append(batch.take(range(len(batch.pieces))))
     return search

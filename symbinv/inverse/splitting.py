@@ -3,27 +3,26 @@
 A batch holds cells that stand before the same stage. Their generators lie in one pool: exact integers, and the
 stage's pre-activations there in doubles with a bound on the error, which are the same for all cells
 because the network is continuous. One matrix product fills them, and new generators on an edge get theirs
-by interpolation. Only where a double lies within its error bound, and for the new generators themselves, are
-integers asked. A round splits every cell of the batch along at most one hyperplane.
+by interpolation. Only where a double lies within its error bound are integers asked, and computed if they were not
+before. A round splits every cell of the batch along at most one hyperplane.
 
 Cells are half open: a unit is on the left of a kink where z <= kink and on its right where z > kink. Right sides
 are therefore open constraints, and a cell that a hyperplane only touches gives up the face that lies in it,
 as a cell of lower dimension, unless an open constraint has taken that face away already.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
-from math import gcd
 
 import numpy as np
 from numpy.typing import NDArray
 
 from symbinv.exact.integer import Row, dot
-from symbinv.inverse.stages import UNIT, Array, Linearization, Stage
+from symbinv.inverse.pool import Edge, Pool, Signs
+from symbinv.inverse.stages import Linearization, Stage
 from symbinv.polyhedra.cell import Constraint
 from symbinv.polyhedra.cutting import common_bits, crossed_edges, face_dimension
 
-Signs = NDArray[np.int8]
 ZERO = 3  # the code of an exact zero among the signs 1 (above), 255 (below) and 0 (undecided in doubles)
 
 
@@ -57,75 +56,6 @@ class Piece:
         self.ids, self.masks, self.open_bits = ids, masks, open_bits
         self.constraints, self.equations, self.dimension = constraints, equations, dimension
         self.map, self.node = map_, node
-
-
-class Pool:
-    """Generators: exact integers, normalising factors, and rows of doubles with error bounds.
-
-    `values` and `radius` hold activations before a stage at first; `enter` turns them into its
-    pre-activations, and `signs` then says on which side of every kink a generator lies.
-    """
-
-    def __init__(self, exact: list[Row], values: Array, radius: Array) -> None:
-        self.exact = exact
-        self.tail = np.array([1.0 if v[0] else 0.0 for v in exact])
-        self.values, self.radius = values, radius
-        self.signs: Signs = np.zeros((0, 0), dtype=np.int8)
-        self.codes: list[bytes] = []
-        self._count = len(exact)
-
-    def enter(self, stage: Stage) -> None:
-        """Replace activations by the pre-activations of a stage."""
-        with np.errstate(all="ignore"):
-            self.values, self.radius = stage.affine(self.values, self.radius, self.tail)
-        self._count = len(self.exact)
-        self.signs = stage_signs(stage, self.values, self.radius, self.tail)
-        self.codes = [row.tobytes() for row in self.signs]
-
-    def extend(self, stage: Stage, exact: list[Row], parents: Sequence[tuple[int, int, float, float]]) -> None:
-        """Add generators that are combinations of two earlier ones."""
-        table = np.array(parents)
-        first, second = table[:, 0].astype(np.intp), table[:, 1].astype(np.intp)
-        alpha, beta = table[:, 2:3], table[:, 3:4]
-        with np.errstate(all="ignore"):
-            a, b = alpha * self.values[first], beta * self.values[second]
-            values = a + b
-            radius = alpha * self.radius[first] + beta * self.radius[second]
-            radius = radius * 1.0001 + 4 * UNIT * (np.abs(a) + np.abs(b))
-        tail = np.array([1.0 if v[0] else 0.0 for v in exact])
-        signs = stage_signs(stage, values, radius, tail)
-        needed = self._count + len(exact)
-        if needed > len(self.values):
-            room = max(needed, 2 * len(self.values)) - len(self.values)
-            self.values = np.concatenate([self.values, np.empty((room, values.shape[1]))])
-            self.radius = np.concatenate([self.radius, np.empty((room, values.shape[1]))])
-            self.signs = np.concatenate([self.signs, np.empty((room, signs.shape[1]), dtype=np.int8)])
-            self.tail = np.concatenate([self.tail, np.empty(room)])
-        where = slice(self._count, needed)
-        self.values[where], self.radius[where], self.signs[where], self.tail[where] = values, radius, signs, tail
-        self.codes += [row.tobytes() for row in signs]
-        self.exact += exact
-        self._count = needed
-
-    def select(self, ids: Array | NDArray[np.intp]) -> "Pool":
-        """Return a pool of some of the generators, before any stage."""
-        chosen = ids.astype(np.intp)
-        pool = Pool([self.exact[i] for i in chosen.tolist()], self.values[chosen], self.radius[chosen])
-        if self.codes:
-            pool.signs = self.signs[chosen]
-            pool.codes = [self.codes[i] for i in chosen.tolist()]
-        return pool
-
-
-def stage_signs(stage: Stage, values: Array, radius: Array, tail: Array) -> Signs:
-    """Return on which side of every kink generators lie: 1, -1, or 0 where doubles do not tell."""
-    kinks = stage.float_kinks
-    if len(kinks) == 1 and kinks[0] == 0.0:
-        return (values > radius).view(np.int8) - (values < -radius).view(np.int8)
-    moved = values[:, :, None] - tail[:, None, None] * kinks
-    error = (radius[:, :, None] + 4 * UNIT * (np.abs(values)[:, :, None] + np.abs(kinks))) * 1.0001
-    signs = (moved > error).astype(np.int8) - (moved < -error).astype(np.int8)
-    return signs.reshape(len(values), -1)
 
 
 class Batch:
@@ -163,12 +93,11 @@ class Batch:
     def split(self, columns: Sequence[int], record: "Tree") -> list[int]:
         """Split each cell along one column (-1: leave it), and return which cells are new or changed."""
         pool, stage, decided = self.pool, self.stage, self.decided
-        exact: list[Row] = []
-        parents: list[tuple[int, int, float, float]] = []
+        edges: list[Edge] = []
         born: list[Piece] = []
         born_from: list[int] = []
         born_sign: list[int] = []
-        base = len(pool.exact)
+        base = len(pool.generators)
         changed: list[int] = []
         for index, column in enumerate(columns):
             if column < 0:
@@ -186,7 +115,7 @@ class Batch:
                     code = self._fixed.get((v, column), 0)
                     if code == 0:
                         form = form or piece.map.form(stage, column)
-                        value = dot(form, pool.exact[v])
+                        value = dot(form, pool.generators[v].row)
                         code = self._fixed[v, column] = 1 if value > 0 else 255 if value < 0 else ZERO
                 if code == 1:
                     above.append(position)
@@ -230,21 +159,13 @@ class Batch:
             bit = 1 << len(piece.constraints)
             new_ids: list[int] = []
             new_masks: list[int] = []
-            heights: dict[int, int] = {}
             for i, j, common in crossed_edges(piece.masks, above, below, piece.dimension):
                 v, w = piece.ids[i], piece.ids[j]
                 key = (v, w, column)
                 found = self._edges.get(key)
                 if found is None:
-                    hv, hw = heights.get(v), heights.get(w)
-                    if hv is None:
-                        hv = heights[v] = dot(form, pool.exact[v])
-                    if hw is None:
-                        hw = heights[w] = -dot(form, pool.exact[w])
-                    point, alpha, beta = between(pool.exact[v], pool.exact[w], hv, hw)
-                    found = self._edges[key] = base + len(exact)
-                    exact.append(point)
-                    parents.append((v, w, alpha, beta))
+                    found = self._edges[key] = base + len(edges)
+                    edges.append((v, w, column, form))
                 new_ids.append(found)
                 new_masks.append(common | bit)
             new_ids += [piece.ids[i] for i in zero]
@@ -274,8 +195,8 @@ class Batch:
             born.append(left)
             born_from.append(index)
             born_sign.append(-1)
-        if exact:
-            pool.extend(stage, exact, parents)
+        if edges:
+            pool.extend(stage, edges)
         if born:
             first = len(self.pieces)
             self.pieces += born
@@ -288,11 +209,11 @@ class Batch:
     def _touched_face(self, piece: Piece, zero: list[int]) -> int | None:
         """Return the dimension of the face that a hyperplane touches; None where no point of it is in the cell."""
         pool = self.pool
-        if not any(pool.exact[piece.ids[i]][0] for i in zero):
+        if not any(pool.generators[piece.ids[i]].is_point for i in zero):
             return None
         if common_bits([piece.masks[i] for i in zero]) & piece.open_bits:
             return None
-        return face_dimension([pool.exact[piece.ids[i]] for i in zero])
+        return face_dimension([pool.generators[piece.ids[i]].row for i in zero])
 
     def take(self, indices: Sequence[int]) -> "Batch":
         """Return a batch of some of the cells, with a pool of their generators only."""
@@ -326,12 +247,15 @@ class Batch:
 
 
 class Tree:
-    """The tree of splits, node by node, where a certificate is wanted; else only numbers of nodes."""
+    """The tree of splits, node by node, where a certificate is wanted; else only numbers of nodes.
 
-    def __init__(self, keep: bool) -> None:
+    In the tree of a part of a search the numbers below `first` are its roots.
+    """
+
+    def __init__(self, keep: bool, first: int = 1) -> None:
         self.splits: dict[int, tuple[int, int, int, int]] | None = {} if keep else None
         self.leaves: dict[int, object] = {}
-        self.count = 1
+        self.first = self.count = first
 
     def split(self, node: int, layer: int, column: int) -> tuple[int, int]:
         """Record a split and return the numbers of the left and the right child."""
@@ -341,28 +265,25 @@ class Tree:
             self.splits[node] = (layer, column, lower, upper)
         return lower, upper
 
+    def join(self, part: "Tree", roots: Sequence[int]) -> Callable[[int], int]:
+        """Take over the tree of a part that grows from some nodes; return how its numbers change."""
+        shift = self.count - part.first
+        self.count += part.count - part.first
+
+        def place(node: int) -> int:
+            return node + shift if node >= part.first else roots[node]
+
+        if self.splits is not None and part.splits is not None:
+            for node, (layer, column, lower, upper) in part.splits.items():
+                self.splits[place(node)] = (layer, column, place(lower), place(upper))
+            for node, reason in part.leaves.items():
+                self.leaves[place(node)] = reason
+        return place
+
     def close(self, node: int, reason: object) -> None:
         """Record why a leaf is closed."""
         if self.splits is not None:
             self.leaves[node] = reason
-
-
-def between(v: Row, w: Row, hv: int, hw: int) -> tuple[Row, float, float]:
-    """Return hw v + hv w without common factors, and its weights on the normalised v and w."""
-    raw = [a * hw + b * hv for a, b in zip(v, w, strict=True)]
-    common = gcd(*raw)
-    mixed = tuple(raw) if common == 1 else tuple(e // common for e in raw)
-    scale = common * normaliser(mixed)
-    try:
-        alpha, beta = hw * normaliser(v) / scale, hv * normaliser(w) / scale
-    except OverflowError:
-        alpha = beta = float("inf")
-    return mixed, alpha, beta
-
-
-def normaliser(v: Row) -> int:
-    """Return the positive integer by which a generator is divided to become doubles."""
-    return v[0] or max(map(abs, v))
 
 
 def bits(mask: int) -> list[int]:

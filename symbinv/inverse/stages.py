@@ -195,6 +195,15 @@ class Linearization:
         """The positive integer by which activations are multiplied."""
         return self._scale if self._matrix is not None else (self.matrix, self._scale)[1]
 
+    @property
+    def computed(self) -> tuple[IntegerMatrix, int] | None:
+        """The matrix and its scale where they have been computed."""
+        return None if self._matrix is None else (self._matrix, self._scale)
+
+    @computed.setter
+    def computed(self, known: tuple[IntegerMatrix, int]) -> None:
+        self._matrix, self._scale = known
+
     def form(self, stage: Stage, column: int) -> Row:
         """Return the form of one column of the next stage."""
         found = self._forms.get(column)

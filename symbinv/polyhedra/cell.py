@@ -14,11 +14,12 @@ from typing import Any
 import sympy
 
 from symbinv.exact.integer import IntegerMatrix, Row, common_scale, primitive
+from symbinv.polyhedra.generator import Generator
 from symbinv.polyhedra.polyhedron import HalfSpace, Polyhedron, Vector
 from symbinv.polyhedra.volume import volume
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Constraint:
     """form . v >= 0 on the generators of a cell; open where points with form . v = 0 do not belong to it."""
 
@@ -77,7 +78,7 @@ class Cell:
 
     Attributes:
         frame: From its own coordinates to points.
-        generators: Homogeneous integers, points and rays.
+        made: The generators, points and rays, as the splitting made them.
         masks: For each generator the constraints that are tight on it.
         constraints: One per bit.
         equation_forms: Forms that vanish on the cell.
@@ -86,12 +87,17 @@ class Cell:
     """
 
     frame: Frame
-    generators: tuple[Row, ...]
+    made: tuple[Generator, ...]
     masks: tuple[int, ...]
     constraints: tuple[Constraint, ...]
     equation_forms: tuple[Row, ...] = ()
     pattern: tuple[Any, ...] = ()
     _affine: Any = field(default=None, repr=False)
+
+    @cached_property
+    def generators(self) -> tuple[Row, ...]:
+        """The generators as homogeneous integers, computed when first asked for."""
+        return tuple([g.row for g in self.made])
 
     @cached_property
     def dimension(self) -> int:

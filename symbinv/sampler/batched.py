@@ -23,7 +23,7 @@ from symbinv.errors import NotSupportedError, OptionError, ShapeError
 from symbinv.exact.matrix import ExactMatrix
 from symbinv.inverse.invert import Inverse
 from symbinv.inverse.layer import LayerInverse, piece_interval
-from symbinv.sampler.blocks import available_cores
+from symbinv.inverse.team import available_cores
 from symbinv.sampler.compile import inside
 from symbinv.sampler.program import (
     AS_DERIVED,

@@ -1,7 +1,6 @@
 """The kernels of an inverse run over blocks of points, in threads, in memory that each thread holds."""
 
 import math
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from symbinv.inverse.team import available_cores
 from symbinv.sampler.kernel import LayerKernel
 
 CACHE = 4 << 20
@@ -48,11 +48,6 @@ def block_width(kernels: Sequence[LayerKernel], itemsize: int) -> int:
     rows = sum(kernel.matrix.shape[1] for kernel in kernels) + max(len(kernel.matrix) for kernel in kernels)
     fit = max(CACHE // (rows * itemsize), 1)
     return int(min(max(1 << (fit.bit_length() - 1), SMALLEST), LARGEST))
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @cache
