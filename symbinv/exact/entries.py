@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import sympy
-from flint import fmpq, fmpq_mat, fmpz_mat
+from flint import fmpq, fmpq_mat, fmpz_mat, nmod_mat
 from numpy.typing import NDArray
 
 from symbinv.errors import InexactError
+from symbinv.exact.modular import PRIMES
 from symbinv.exact.policy import Policy, to_fraction, to_rational
 
 
@@ -63,6 +64,16 @@ def integer_rows(matrix: NDArray[np.float64] | fmpq_mat) -> fmpz_mat:
         common = lcm(*(q for _, q in row))
         flat += [p * (common // q) for p, q in row]
     return fmpz_mat(*shape, flat)
+
+
+def rank_of_integers(matrix: fmpz_mat) -> int:
+    """Return the rank, exactly.
+
+    The rank modulo a prime is never above the rank, so that it is the rank where it reaches the smaller side; only
+    a matrix that falls short of that is reduced over the integers.
+    """
+    least = int(nmod_mat(matrix, PRIMES[0]).rank())
+    return least if least == min(matrix.nrows(), matrix.ncols()) else int(matrix.rank())
 
 
 def leading_columns(reduced: fmpz_mat, rank: int) -> tuple[int, ...]:

@@ -23,7 +23,14 @@ from flint import fmpq_mat, fmpz, fmpz_mat
 from numpy.typing import NDArray
 
 from symbinv.errors import InexactError, ShapeError
-from symbinv.exact.entries import integer_rows, leading_columns, nearest_double, symbolic_entry, to_fmpq
+from symbinv.exact.entries import (
+    integer_rows,
+    leading_columns,
+    nearest_double,
+    rank_of_integers,
+    symbolic_entry,
+    to_fmpq,
+)
 from symbinv.exact.policy import Policy, check_policy, to_fraction
 from symbinv.exact.sparse import SparseForm
 
@@ -403,7 +410,9 @@ class ExactMatrix:
 
     def rank(self) -> int:
         """Return the rank of a rational matrix, exactly."""
-        return int(self.flint.rank())
+        if self._sparse is not None:
+            return self._sparse.rank()
+        return rank_of_integers(integer_rows(self.flint if self._doubles is None else self._doubles))
 
     def solve(self, right_side: "ExactMatrix") -> "ExactMatrix":
         """Return the exact solution of self @ x = right_side for a non-singular rational matrix."""

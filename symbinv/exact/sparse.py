@@ -15,7 +15,7 @@ from flint import fmpq, fmpq_mat
 from numpy.typing import NDArray
 
 from symbinv.errors import InexactError, ShapeError
-from symbinv.exact.entries import doubles_to_fmpqs, nearest_double, to_fmpqs
+from symbinv.exact.entries import doubles_to_fmpqs, nearest_double, rank_of_integers, to_fmpqs
 
 Index = NDArray[np.int64]
 
@@ -207,6 +207,15 @@ class SparseForm:
             for j in width:
                 result[i, j] = result[i, j] + value * other[k, j]
         return result
+
+    def rank(self) -> int:
+        """Return the rank, exactly; empty rows and columns take no part."""
+        rows, i = np.unique(self.rows, return_inverse=True)
+        columns, j = np.unique(self.columns, return_inverse=True)
+        table = fmpq_mat(len(rows), len(columns))
+        for p, q, value in zip(i.tolist(), j.tolist(), self.values, strict=True):
+            table[p, q] = value
+        return rank_of_integers(table.numer_denom()[0]) if len(rows) else 0
 
     def moved_columns(self, dense: NDArray[np.float64]) -> NDArray[np.float64] | None:
         """Return dense times self where that only moves columns of doubles and changes signs, else None."""

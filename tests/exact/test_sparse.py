@@ -2,11 +2,13 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symbinv.errors import InexactError, ShapeError
 from symbinv.exact.matrix import ExactMatrix
+from symbinv.exact.modular import PRIMES
 
 values = st.sampled_from([Fraction(0), Fraction(1), Fraction(-1), Fraction(1, 2), Fraction(-7, 3)])
 doubles = st.sampled_from([0.0, 1.0, -1.0, 0.5, 0.1])
@@ -31,6 +33,7 @@ def product(a, b):
     return [[sum((x * b[k][j] for k, x in enumerate(row)), Fraction(0)) for j in range(len(b[0]))] for row in a]
 
 
+@settings(deadline=None)  # the first product imports SciPy
 @given(pairs())
 def test_a_sparse_matrix_reads_as_the_dense_one(pair):
     sparse, table = pair
@@ -104,3 +107,25 @@ def test_bad_entries_are_refused():
         ExactMatrix.from_entries((2, 2), [0], [1], np.ones(2))
     with pytest.raises(InexactError, match="finite"):
         ExactMatrix.from_entries((2, 2), [0], [1], np.array([np.nan]))
+
+
+@given(st.lists(st.lists(st.integers(-2, 2), min_size=4, max_size=4), min_size=1, max_size=5))
+def test_the_rank_is_the_same_in_every_form(rows):
+    expected = sympy.Matrix(rows).rank()
+    table = np.array(rows, dtype=float)
+    i, j = np.nonzero(table)
+    forms = [
+        ExactMatrix(rows),
+        ExactMatrix(table / 4),
+        ExactMatrix.from_entries(table.shape, i, j, table[i, j]),
+        ExactMatrix.from_entries(table.shape, i, j, [Fraction(int(v), 3) for v in table[i, j]]),
+    ]
+    assert [form.rank() for form in forms] == [expected] * 4
+
+
+def test_a_rank_modulo_a_prime_is_only_a_lower_bound():
+    p = PRIMES[0]
+    assert ExactMatrix([[p, 0, 1], [0, p, 1]]).rank() == 2
+    assert ExactMatrix([[p, 2 * p], [3 * p, 6 * p]]).rank() == 1
+    assert ExactMatrix([[Fraction(1, p), 1], [1, p]]).rank() == 1
+    assert ExactMatrix.from_entries((2, 2), [0, 1], [0, 1], [Fraction(p), Fraction(1, p)]).rank() == 2
