@@ -5,12 +5,15 @@ Prints points per second and the ratios that matter: at least 3 over `lambdify(.
 the best hand-written form. All rivals take turns in one run; a ratio is the median over the rounds. The
 hand-written form gives the same (points, NaN where a value left an image), in the same threads, at the best of
 its block widths: buffers preallocated, every operation in place, pivots only computed, one look per block. One
-thread is measured in processor time, all cores by the clock on the wall.
+thread is measured in processor time, all cores by the clock on the wall. Give --count 65536 to see calls so small
+that the temporaries of lambdify stay in the cache.
 """
 
+import argparse
 import math
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -162,12 +165,58 @@ def measure(sizes, rng):
     )
 
 
+def measure_memory(rng, count=1_000_000):
+    """Print what new memory costs where the result is large, and what a place given for it saves."""
+    network = random_network([30, 12, 4, 1], rng)
+    x = rng.normal(size=30)
+    sampler = si.compile_sampler(si.invert(network, network.forward(x).tolist()))
+    free = np.asfortranarray(np.broadcast_to(sampler.free_of(x), (count, len(sampler.inverse.free_variables))))
+    place = np.empty((count, 30), order="F")
+    taken = in_turns({"new": lambda: sampler.backward(free), "given": lambda: sampler.backward(free, out=place)}, 9)
+    rates = {name: count / np.median(t) / 1e6 for name, t in taken.items()}
+    print(
+        f"30-12-4-1, {count:,} points: {rates['new']:.2f}M points per second of processor time into new memory, "
+        f"{rates['given']:.2f}M into the same"
+    )
+
+
+def measure_ill_conditioned(gap, rng):
+    """Print what twice the precision costs, and what it is for: rows of the last layer that differ by `gap`."""
+    last = rng.integers(-8, 9, size=(3, 6)) / 8
+    last[1] = last[0] + gap * rng.integers(1, 9, size=6) / 8
+    network = si.Network.from_arrays([rng.normal(size=(6, 9)) / 2, last], [np.zeros(6), np.zeros(3)], ["sigmoid"] * 2)
+    x = rng.normal(size=9)
+    sampler = si.compile_sampler(si.invert(network, network.forward(x).tolist()))
+    nudges = np.linspace(-gap, gap, COUNT)[:, None] * rng.normal(size=len(sampler.inverse.free_variables)) / 100
+    free = np.asfortranarray(sampler.free_of(x) + nudges)
+    plain = replace(sampler, kernels=tuple(replace(kernel, precise=None) for kernel in sampler.kernels))
+    rivals = {"precise": partial(sampler.backward, free), "plain": partial(plain.backward, free)}
+    taken = in_turns({name: partial(with_cores, 1, f) for name, f in rivals.items()}, 9)
+    worst = {}
+    for name, function in rivals.items():
+        points = function()
+        inside = np.isfinite(points[:, 0])
+        worst[name] = np.abs(network.forward(points[inside]) - network.forward(x)).max(initial=0)
+    print(
+        f"9-6-3, rows {gap:g} apart: plain {COUNT / np.median(taken['plain']) / 1e6:.2f}M points/s, residual "
+        f"{worst['plain']:.0e}; in twice the precision {COUNT / np.median(taken['precise']) / 1e6:.2f}M, "
+        f"{worst['precise']:.0e}"
+    )
+
+
 def main():
+    global COUNT
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--count", type=int, default=COUNT)
+    COUNT = parser.parse_args().count
     columns = ("lambdify", "by hand", "compiled", "float32", "lamb. wall", "hand, all", "all cores")
     print(f"{'network':>12} " + " ".join(f"{c:>10}" for c in columns) + "  median points/s, medians of ratios")
     rng = np.random.default_rng(0)
     for sizes in ([3, 2], [8, 5, 3, 2], [13, 8, 5, 3], [30, 12, 4, 1]):
         measure(sizes, rng)
+    measure_memory(rng)
+    for gap in (1e-4, 1e-8, 1e-12):
+        measure_ill_conditioned(gap, rng)
 
 
 if __name__ == "__main__":

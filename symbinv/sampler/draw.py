@@ -60,7 +60,8 @@ def draw(
         at: An input on the fiber, for "uniform": the walk keeps to its component.
         base: `gaussian(center, scale)` in place of a box, for "uniform".
         executor: Any `concurrent.futures.Executor` for "uniform"; the points do not depend on it.
-        dtype: "float64" or "float32", of the arrays returned; checks are made in double precision.
+        dtype: "float64" or "float32", of the arrays returned. Checks and the status are of the points in double
+            precision, residuals of the points as returned.
         seed: For a reproducible draw.
 
     Returns:
@@ -152,11 +153,12 @@ def assemble(
             f"{misses(inverse, failed).max():.1e} from the target, relative to its size; {TOLERANCE:g} is asked for."
         )
         report = replace(report, notes=(*report.notes, note))
+    rounded = points.astype(dtype, copy=False)
     return Samples(
-        points.astype(dtype, copy=False),
+        rounded,
         free.astype(dtype, copy=False),
         np.full(len(points), 1 / max(len(points), 1)) if weights is None else weights,
-        residuals(inverse, points),
+        residuals(inverse, rounded),
         status,
         report,
         inverse.free_variables,

@@ -108,7 +108,7 @@ class Samples:
         points: (k, n0).
         free: The free variables of each point, (k, d), in the order of `free_names`.
         weights: (k,), summing to 1.
-        residual: max over outputs of |f(x) - y|, (k,).
+        residual: max over outputs of |f(x) - y| at the points as they stand here, (k,).
         status: For each point, (k,): "certified" (proved by `certify`), "numeric" (within 1e-12 of the target,
             relative to its size, as far as doubles tell) or "failed" (near it, but not so near; see the notes).
         report: How they were drawn.

@@ -173,3 +173,18 @@ def test_an_inconsistent_target_has_regularised_points_and_they_are_labelled():
         si.compile_sampler(inverse, regularize=0)
     with pytest.raises(si.InexactError, match="the preimage is empty"):
         si.compile_sampler(inverse).backward([[0.0]])
+
+
+def test_a_result_goes_into_given_memory_or_says_what_memory_must_be_like(wide):
+    sampler, free = wide
+    place = np.empty((len(free), 9), order="F")
+    assert np.shares_memory(sampler.backward(free, out=place), place)
+    np.testing.assert_array_equal(place, sampler.backward(free))
+    with pytest.raises(si.ShapeError, match="column-major array of float64"):
+        sampler.backward(free, out=np.empty((len(free), 9)))
+    network = random_network((4, 3, 2), "softsign")
+    looking = si.compile_sampler(si.invert(network, network.forward(np.full(4, 0.1)).tolist()))
+    place = np.empty((1, 4), order="F")
+    assert not looking.is_streamlined
+    looking.backward(looking.free_of(np.full(4, 0.1)), out=place)
+    np.testing.assert_allclose(place, 0.1, rtol=1e-9)

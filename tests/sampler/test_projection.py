@@ -37,3 +37,14 @@ def test_a_box_is_needed_and_the_error_says_why():
     network = si.Network.from_arrays([[[1, 2]], [[1]]], [[0], [0]], ["tanh", "identity"])
     with pytest.raises(si.OptionError, match="box="):
         si.compile_sampler(si.invert(network, ["1/2"])).draw(5, method="project")
+
+
+def test_residuals_are_those_of_the_points_as_returned():
+    network = si.Network.from_arrays([[[1, 2, -1]], [[2]]], [[0.5], [0]], ["tanh", "identity"])
+    sampler = si.compile_sampler(si.invert(network, ["0.3"]))
+    for dtype, least, most in (("float64", 0, 1e-12), ("float32", 1e-9, 1e-6)):
+        samples = sampler.draw(300, method="project", box=[[-1, 1]] * 3, seed=0, dtype=dtype)
+        assert samples.points.dtype == dtype and set(samples.status) == {"numeric"}
+        again = np.abs(network.forward(samples.points.astype(float)) - 0.3).max(axis=1)
+        np.testing.assert_allclose(samples.residual, again, atol=1e-15)
+        assert least <= samples.residual.max() <= most
