@@ -99,7 +99,7 @@ def kills(place, name, seconds, number):
     )
 
 
-def workers(place, name, blocks=6):
+def workers(place, name, blocks):
     sampler, count = make_sampler(name), blocks * BLOCK_POINTS
     begin = time.perf_counter()
     stream(sampler, count, place / "alone", seed=3)
@@ -186,7 +186,9 @@ def main():
             (place / section).mkdir()
         for name in ("cells", "small"):
             memory(place / "memory", name, options.million)
-        workers(place / "workers", options.network)
+        for name, blocks in (("cells", 40), ("small", 40), (options.network, 2)):
+            (place / "workers" / name).mkdir()
+            workers(place / "workers" / name, name, blocks)
         kills(place / "kills", options.network, options.seconds, options.kills)
 
 
