@@ -8,8 +8,9 @@ import time
 
 import numpy as np
 
+from symbinv.sampler.body import recognise_in_floats
 from symbinv.sampler.diagnostics import effective_size
-from symbinv.sampler.polytope import hit_and_run, recognise
+from symbinv.sampler.hit_and_run import hit_and_run
 
 GOAL = 5000
 
@@ -23,7 +24,7 @@ def polytope(d, rng):
 
 def ours(rows, right):
     begin = time.perf_counter()
-    body = recognise(rows, right, np.zeros((0, rows.shape[1])), np.zeros(0))
+    body = recognise_in_floats(rows, right, np.zeros((0, rows.shape[1])), np.zeros(0))
     count, ess = GOAL, 0.0
     while True:
         _, sizes, _ = hit_and_run(body, count, np.random.default_rng(0))
