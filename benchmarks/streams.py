@@ -3,11 +3,10 @@
 Run: python benchmarks/streams.py [--seconds 120] [--kills 10] [--million 20] [--network small]
          [--sections memory,workers,kills]
 Kills: a stream (of `small`, `cells`, or a network of ../shared/data/trained) that takes about the given seconds is
-killed (SIGKILL) at random moments
-and resumed; its files are compared with those of an undisturbed run. Workers: 1, 2 and 4, in threads and processes,
-a local Dask cluster of two, and mpi4py's pool where it starts; files compared. Memory: the largest resident size of a
-process that streams one million and `--million` million points, of a small network by the walk and of a relu
-network's exact preimage. Everything is written below the temporary folder and removed.
+killed (SIGKILL) at random moments and resumed; its files are compared with those of an undisturbed run. Workers: 1, 2
+and 4, in threads and processes, a local Dask cluster of two, and mpi4py's pool where it starts; files compared.
+Memory: the largest resident size of a process that streams one million and `--million` million points, of a small
+network by the walk and of a relu network's exact preimage. Everything goes below the temporary folder and is removed.
 """
 
 import argparse
