@@ -1,11 +1,12 @@
 """Streams under kills, with several workers, and their memory: bytes compared, figures from one run.
 
-Run: python benchmarks/streams.py [--seconds 120] [--kills 10] [--million 20] [--network NAME]
-Kills: a stream of a trained network's fiber that takes about the given seconds is killed (SIGKILL) at random moments
-and resumed; its files are compared with those of an undisturbed run. Workers: 1, 2 and 4, in threads and processes,
-a local Dask cluster of two, and mpi4py's pool where it starts; files compared. Memory: the largest resident size of a
-process that streams one million and `--million` million points, of a small network by the walk and of a relu
-network's exact preimage. Everything is written below the temporary folder and removed.
+Run: python benchmarks/streams.py [--seconds 120] [--kills 10] [--million 20] [--network small]
+         [--sections memory,workers,kills]
+Kills: a stream (of `small`, `cells`, or a network of ../shared/data/trained) that takes about the given seconds is
+killed (SIGKILL) at random moments and resumed; its files are compared with those of an undisturbed run. Workers: 1, 2
+and 4, in threads and processes, a local Dask cluster of two, and mpi4py's pool where it starts; files compared.
+Memory: the largest resident size of a process that streams one million and `--million` million points, of a small
+network by the walk and of a relu network's exact preimage. Everything goes below the temporary folder and is removed.
 """
 
 import argparse
@@ -74,8 +75,8 @@ def same(left, right):
 
 def kills(place, name, seconds, number):
     trial = finish(start(name, BLOCK_POINTS, place / "trial"))["seconds"]
-    longer = finish(start(name, 3 * BLOCK_POINTS, place / "longer"))["seconds"]
-    block = max((longer - trial) / 2, 1e-3)
+    longer = finish(start(name, 9 * BLOCK_POINTS, place / "longer"))["seconds"]
+    block = max((longer - trial) / 8, 1e-3)
     count = max(2, round((seconds - trial) / block)) * BLOCK_POINTS
     whole = finish(start(name, count, place / "undisturbed"))["seconds"]
     rng, moments, lengths = random.Random(0), [], []
@@ -99,7 +100,7 @@ def kills(place, name, seconds, number):
     )
 
 
-def workers(place, name, blocks=6):
+def workers(place, name, blocks):
     sampler, count = make_sampler(name), blocks * BLOCK_POINTS
     begin = time.perf_counter()
     stream(sampler, count, place / "alone", seed=3)
@@ -174,7 +175,8 @@ def main():
     parser.add_argument("--seconds", type=float, default=120)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--million", type=int, default=20)
-    parser.add_argument("--network", default="wine_logistic_13-8-5-3")
+    parser.add_argument("--network", default="small")
+    parser.add_argument("--sections", default="memory,workers,kills")
     parser.add_argument("--child", nargs=3, metavar=("NAME", "COUNT", "PLACE"))
     options = parser.parse_args()
     if options.child:
@@ -182,12 +184,17 @@ def main():
         return
     with tempfile.TemporaryDirectory(prefix="symbinv-streams-") as folder:
         place = Path(folder)
-        for section in ("memory", "workers", "kills"):
+        for section in options.sections.split(","):
             (place / section).mkdir()
-        for name in ("cells", "small"):
-            memory(place / "memory", name, options.million)
-        workers(place / "workers", options.network)
-        kills(place / "kills", options.network, options.seconds, options.kills)
+            if section == "memory":
+                for name in ("cells", "small"):
+                    memory(place / section, name, options.million)
+            elif section == "workers":
+                for name in ("cells", "small"):
+                    (place / section / name).mkdir()
+                    workers(place / section / name, name, 40)
+            else:
+                kills(place / section, options.network, options.seconds, options.kills)
 
 
 if __name__ == "__main__":

@@ -167,3 +167,39 @@ def test_misuse_is_one_line_and_status_two(run, net, tmp_path, arguments, words)
 def test_the_command_is_installed():
     done = subprocess.run([sys.executable, "-m", "symbinv.cli", "--help"], capture_output=True, text=True, check=True)
     assert "derive" in done.stdout
+
+
+RELU = {
+    "layers": [
+        {"W": [[1, 0], [0, 1]], "b": [0, 0], "activation": "relu"},
+        {"W": [[1, -1], [0, 1]], "b": [0, 0], "activation": "identity"},
+    ]
+}
+
+
+def test_a_condition_on_a_relu_network_is_sampled_into_a_file_and_a_folder(run, tmp_path):
+    path = tmp_path / "relu.json"
+    path.write_text(json.dumps(RELU))
+    status, out, _ = run("sample", path, "--target", "argmax == 0", "--box=-1,1", "--count", "500", "--out", "a.csv")
+    assert status == 0 and "exact volume" in out and len((tmp_path / "a.csv").read_text().splitlines()) == 501
+    status, out, _ = run("sample", path, "--target", "argmax == 0", "--box=-1,1", "--count", "500", "--out", "blocks")
+    assert status == 0 and "wrote 500 points in 1 blocks" in out
+    status, out, _ = run("sample", path, "--target", "1/2,1/4", "--box=-1,1", "--json")
+    assert status == 0 and json.loads(out)["points"] == 1
+    status, out, _ = run("sample", path, "--target", "1/2,1/4", "--box=-1,1", "--at", "3/4,1/4", "--json")
+    assert status == 0 and json.loads(out)["points"] == 1
+    status, out, _ = run("sample", path, "--target", "y_1 < 0", "--box=-1,1")
+    assert status == 1 and "empty" in out
+    status, out, err = run("sample", path, "--target", "y_0 > 1")
+    assert status == 2 and "unbounded" in err and len(err.strip().splitlines()) == 1
+    status, out, _ = run("sample", path, "--target", "y_0 > 0", "--box=-1,1", "--max-cells", "1", "--count", "9")
+    assert status == 3 and "cells found so far" in out
+
+
+def test_a_smooth_network_is_sampled_from_a_given_input(run, net, tmp_path):
+    status, out, _ = run(
+        "sample", net, "--target=0.5,0.5", "--box=-3,3", "--at", "0,0,0", "--count", "10", "--out", "points"
+    )
+    assert status == 2
+    status, out, _ = run("sample", net, "--target=0.5,0.5", "--box=-3,3", "--count", "10", "--out", "points")
+    assert status == 0 and "wrote 10 points" in out

@@ -21,6 +21,7 @@ from symbinv.sampler.manifold import (
     MANY,
     MANY_CHAINS,
     MEASURES,
+    Drawn,
     Walk,
     all_inputs,
     diagnose,
@@ -99,11 +100,7 @@ def draw_uniform(
         )
         ess = None if ess is None else ess * share
     if ess is None:
-        notes.append(
-            "Chains stay in separate parts; within them and for their shares the law rests on the starts."
-            if separate
-            else "R-hat is above 1.01: draw more points, or take a smaller box."
-        )
+        notes.append(_unmixed(walk, drawn, r_hat, separate))
     report = Report(
         "uniform",
         LAWS[measure],
@@ -124,6 +121,20 @@ def draw_uniform(
         tuning_of(walk, drawn.accepted, drawn.lost),
     )
     return points, weights, report
+
+
+def _unmixed(walk: Walk, drawn: Drawn, r_hat: Array, separate: bool) -> str:
+    """Say what R-hat means for the law of points whose chains have not mixed."""
+    if separate:
+        return "Chains stay in separate parts; within them and for their shares the law rests on the starts."
+    trajectories = drawn.x.shape[0]
+    lost = f" ({drawn.lost:.0%} of them lost to the reversibility check: sharp folds)" if drawn.lost > 0.2 else ""
+    return (
+        f"R-hat is {r_hat.max():.2f} on input {int(np.argmax(r_hat)) + 1} after {trajectories:,} trajectories a "
+        f"chain{lost}: parts of the fiber are joined by necks that chains hardly pass. Within a part the points are "
+        "mixed; the shares of the parts rest on the starts. Draw more points, take a smaller box, or keep to the part "
+        "of one input (`at=`)."
+    )
 
 
 def walkable(inverse: Inverse, measure: str) -> Constraint:

@@ -8,9 +8,10 @@ import symbinv as si
 from symbinv.sampler.chart import gaussian
 from symbinv.sampler.diagnostics import effective_size
 
-from .walk_cases import energy_distance_test, trained
+from .walk_cases import TRAINED, energy_distance_test, trained
 
 RATE = 1e-4
+EYE = 1e-6 * np.eye(4)
 
 
 def critical(comparisons):
@@ -41,6 +42,22 @@ def random_line_roots(inverse, box, lines, rng, grid=160):
         left, right = np.where(same, middle, left), np.where(same, right, middle)
     weights = 1 / (end - begin)[i]
     return origin[i] + left[:, None] * way[i], weights / len(weights)
+
+
+def pre_activation_gaps(network, y, x):
+    """Return differences of a softmax layer's pre-activations less those of the target, from the arrays alone."""
+    a = x
+    for layer in network.layers[:-1]:
+        z = a @ layer.float_weights.T + layer.float_bias
+        a = np.tanh(z) if "tanh" in layer.activation.label else 1 / (1 + np.exp(-z))
+    z = a @ network.layers[-1].float_weights.T + network.layers[-1].float_bias
+    return z[:, 1:] - z[:, :1] - np.log(y[1:] / y[0])
+
+
+def differences(network, y, x):
+    """Return the Jacobian of `pre_activation_gaps` by central differences, (k, rows, 4)."""
+    sides = [pre_activation_gaps(network, y, x + h) - pre_activation_gaps(network, y, x - h) for h in EYE]
+    return np.stack(sides, axis=2) / 2e-6
 
 
 def compare(points, ess, truth, weights, rng):
@@ -155,3 +172,34 @@ def test_float32_and_unknown_options():
         sampler.draw(10, measure="volume")
     with pytest.raises(si.OptionError, match="dtype must be"):
         sampler.draw(10, dtype="float16")
+
+
+@pytest.mark.parametrize(
+    ("name", "measure", "at", "half", "thin"),
+    [
+        ("iris_logistic_4-4-3", "conditional", np.zeros(4), 0.3, 0.08),
+        ("iris_tanh_4-10-3", "surface", None, 0.15, 0.06),
+    ],
+)
+def test_the_walk_agrees_with_rejection_on_trained_networks_in_small_boxes(name, measure, at, half, thin):
+    network, y, _ = trained(name)
+    if at is None:
+        at = np.load(TRAINED / f"{name}.npz")["x_star"].ravel()
+    else:
+        y = network.forward(at)
+    box = np.column_stack([at - half, at + half])
+    rng = np.random.default_rng(8)
+    draws = rng.uniform(box[:, 0], box[:, 1], size=(200_000, 4))
+    values = pre_activation_gaps(network, y, draws)
+    shell = draws[(np.abs(values) < thin * np.sqrt((values**2).mean(axis=0))).all(axis=1)]
+    for _ in range(5):  # along the normal: what the two sides of the shell add cancels to first order
+        jacobian = differences(network, y, shell)
+        gap = pre_activation_gaps(network, y, shell)[:, :, None]
+        shell = shell - (np.linalg.pinv(jacobian) @ gap)[:, :, 0]
+    assert np.abs(pre_activation_gaps(network, y, shell)).max() < 1e-6
+    weights = np.ones(len(shell))
+    if measure == "surface":
+        weights = np.sqrt(np.linalg.det(jacobian @ jacobian.transpose(0, 2, 1)))
+    samples = si.compile_sampler(si.invert(network, y.tolist(), box=box)).draw(3000, seed=2, measure=measure)
+    assert len(shell) > 200 and samples.report.r_hat.max() <= 1.01
+    compare(samples.points, samples.report.ess, shell, weights / weights.sum(), rng)

@@ -135,6 +135,27 @@ def test_a_full_disk_is_one_clear_error_and_leaves_the_blocks_before_it(sampler,
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
 
 
+def test_a_file_size_limit_of_the_system_is_one_clear_error_and_a_resume_completes(undisturbed, tmp_path):
+    limited = (
+        "import resource, signal, sys\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))\n"
+        + SCRIPT.replace(
+            'if __name__ == "__main__":\n    streams.stream(sampler, 15000, sys.argv[1], seed=3)',
+            "try:\n    streams.stream(sampler, 15000, sys.argv[1], seed=3)\n"
+            "except si.SymbinvError as error:\n    print(error)",
+        )
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", limited, str(tmp_path)], env=environment, capture_output=True, text=True, check=True
+    )
+    assert "cannot be written" in done.stdout and len(done.stdout.splitlines()) == 1
+    assert not list(tmp_path.glob("block-*.npy")) and not list(tmp_path.glob(".symbinv-*"))
+    run(tmp_path)
+    assert contents(tmp_path) == undisturbed
+
+
 def test_parquet_holds_the_same_points(sampler, tmp_path):
     pytest.importorskip("pyarrow")
     plain = stream(sampler, 1500, tmp_path / "npy", seed=1)
