@@ -10,6 +10,7 @@ from symbinv.algebra.elimination import RowReduction, reduce_rows
 from symbinv.algebra.fiber import AffineFiber, solve_fiber
 from symbinv.algebra.operation import AddMultiple, Scale, Swap
 from symbinv.derivation.derive import derive
+from symbinv.derivation.replay import Replay
 from symbinv.derivation.steps import Derivation
 from symbinv.errors import (
     BudgetError,
@@ -68,6 +69,7 @@ __all__ = [
     "Polyhedron",
     "Preimage",
     "ReadError",
+    "Replay",
     "RowReduction",
     "Sampler",
     "Samples",

@@ -95,6 +95,18 @@ def test_random_networks_inside_a_pattern_are_replayed(data):
     assert isinstance(derivation.steps[-1].verdict, si.NonEmpty)
 
 
+@pytest.mark.parametrize("name", ["wine_tanh_13-8-5-3", "iris2d_relu_2-16-16-3", "wine_identity_13-8-5-3"])
+def test_real_networks_are_replayed(data, name):
+    network = si.load(data / "trained" / f"{name}.npz")
+    x = [Fraction(k, 10) for k in range(network.sizes[0])]
+    at = {"at": x} if "relu" in name else {}
+    target = network.forward([float(v) for v in x]).tolist()
+    derivation = si.derive(si.invert(network, target, **at))
+    found = derivation.replay()
+    assert found.holds, found.failure
+    assert si.Derivation.from_json(derivation.to_json()) == derivation
+
+
 def test_twenty_layers_and_symbolic_parameters_are_replayed():
     layers = 20
     weights, biases = [[[2, 1, 0], [1, 1, 1], [0, 1, 3]]] * layers, [[0, 1, -1]] * layers
