@@ -34,6 +34,7 @@ from symbinv.network.readers.load import load
 from symbinv.network.readers.registry import register_reader
 from symbinv.polyhedra.polyhedron import Polyhedron
 from symbinv.presentation.latex import to_latex
+from symbinv.presentation.markdown import to_markdown
 from symbinv.presentation.plot import plot_manifold, plot_pairs
 from symbinv.presentation.text import to_text
 from symbinv.sampler.batched import compile_batched
@@ -96,5 +97,6 @@ __all__ = [
     "save",
     "solve_fiber",
     "to_latex",
+    "to_markdown",
     "to_text",
 ]

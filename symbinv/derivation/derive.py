@@ -25,6 +25,7 @@ from symbinv.derivation.steps import (
     VerdictGiven,
 )
 from symbinv.exact.matrix import ExactMatrix
+from symbinv.exact.polynomial import ring_of
 from symbinv.inverse.invert import Inverse
 from symbinv.inverse.layer import LayerInverse
 from symbinv.notation import inputs_of_layer, layer_superscript, symbol, symbols
@@ -94,7 +95,7 @@ def _elimination(step: LayerInverse) -> Iterator[Step]:
     """Run the operations again, in groups with one source row, with the names that each group defines."""
     reduction = step.reduction
     width = reduction.matrix.columns
-    joint = [[*row, r] for row, r in zip(reduction.matrix.to_sympy().tolist(), step.sides, strict=True)]
+    joint = [[*row, r] for row, r in zip(_without_hidden_zeros(reduction.matrix), step.sides, strict=True)]
     names = {(d.old, d.multiplier, d.entry): d.name for d in step.definitions if isinstance(d, Update)}
     defined: dict[sympy.Symbol, Definition] = {d.name: d for d in step.definitions}
     for group in _groups(reduction.operations or ()):
@@ -123,6 +124,16 @@ def _elimination(step: LayerInverse) -> Iterator[Step]:
             step.unknowns,
             reduction.nullity,
         )
+
+
+def _without_hidden_zeros(matrix: ExactMatrix) -> list[list[sympy.Expr]]:
+    """Return the rows with entries such as (a + b)^2 - a^2 - 2 a b - b^2 as 0, which is how elimination sees them."""
+    rows: list[list[sympy.Expr]] = matrix.to_sympy().tolist()
+    if matrix.is_rational or not any(e.is_Add or e.is_Mul for row in rows for e in row):
+        return rows
+    ring = ring_of(rows)
+    zero = sympy.Integer(0)
+    return [[zero if e.is_Add and ring.rational_function(e).is_zero else e for e in row] for row in rows]
 
 
 def _add_rational(operation: AddMultiple, rows: list[list[sympy.Expr]], superscript: tuple[int, ...]) -> Update:

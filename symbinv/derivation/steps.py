@@ -9,6 +9,7 @@ import sympy
 
 from symbinv.algebra.named import Definition, Update
 from symbinv.algebra.operation import Operation
+from symbinv.derivation.parametric_steps import CaseSolved, CaseTreeGiven, ClosedFormGiven
 from symbinv.exact.interval import Interval
 from symbinv.exact.matrix import ExactMatrix
 from symbinv.inverse.verdict import Verdict
@@ -213,6 +214,9 @@ Step = (
     | SubstitutionChecked
     | GeneralElimination
     | VerdictGiven
+    | ClosedFormGiven
+    | CaseTreeGiven
+    | CaseSolved
 )
 
 
