@@ -1,5 +1,6 @@
 """derive: an Inverse to its Derivation, the list of typed steps that every output reads."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 
 import sympy
@@ -96,7 +97,10 @@ def _elimination(step: LayerInverse) -> Iterator[Step]:
     reduction = step.reduction
     width = reduction.matrix.columns
     joint = [[*row, r] for row, r in zip(_without_hidden_zeros(reduction.matrix), step.sides, strict=True)]
-    names = {(d.old, d.multiplier, d.entry): d.name for d in step.definitions if isinstance(d, Update)}
+    names: dict[tuple[sympy.Expr, sympy.Expr, sympy.Expr], deque[sympy.Symbol]] = {}
+    for d in step.definitions:  # two entries that stand for the same have a name each, in the order of the columns
+        if isinstance(d, Update):
+            names.setdefault((d.old, d.multiplier, d.entry), deque()).append(d.name)
     defined: dict[sympy.Symbol, Definition] = {d.name: d for d in step.definitions}
     for group in _groups(reduction.operations or ()):
         mentioned: list[sympy.Expr] = []
@@ -148,7 +152,7 @@ def _add_rational(operation: AddMultiple, rows: list[list[sympy.Expr]], superscr
 def _add_named(
     operation: AddMultiple,
     rows: list[list[sympy.Expr]],
-    names: dict[tuple[sympy.Expr, sympy.Expr, sympy.Expr], sympy.Symbol],
+    names: dict[tuple[sympy.Expr, sympy.Expr, sympy.Expr], deque[sympy.Symbol]],
 ) -> None:
     """Add a multiple of a row, writing each result by the name the elimination gave it (zero: found to be so)."""
     factor = -operation.factor
@@ -156,7 +160,8 @@ def _add_named(
     for j, (old, entry) in enumerate(zip(target, source, strict=True)):
         if entry != 0:
             value = old - factor * entry
-            target[j] = names.get((old, factor, entry), value if value.is_number else sympy.Integer(0))
+            waiting = names.get((old, factor, entry))
+            target[j] = waiting.popleft() if waiting else value if value.is_number else sympy.Integer(0)
 
 
 def _groups(operations: Sequence[Operation]) -> list[tuple[Operation, ...]]:

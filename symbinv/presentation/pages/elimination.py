@@ -174,7 +174,7 @@ def _meaning_terms(definition: Definition, printer: Printer) -> list[Term]:
 def _times(multiplier: sympy.Expr, entry: sympy.Expr, printer: Printer) -> Term:
     """Return multiplier * entry with one sign before it; a number comes first."""
     if entry.is_number:
-        return product(entry, printer.doprint(multiplier), printer)
+        multiplier, entry = entry, multiplier
     if entry.could_extract_minus_sign() and not entry.is_Add:
         return _times(multiplier, -entry, printer).negated
     shown = printer.doprint(entry)
