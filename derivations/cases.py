@@ -15,6 +15,7 @@ import symbinv as si
 from symbinv.demo import CASES, builtin_network
 from symbinv.derivation.derive import derive
 from symbinv.derivation.general import derive_general
+from symbinv.derivation.parametric import derive_cases, derive_closed_form
 from symbinv.derivation.steps import Derivation
 from symbinv.derivation.substitution import check_solution
 from symbinv.presentation.latex import to_latex
@@ -63,6 +64,38 @@ def sigmoid_4_3_2() -> Derivation:
     return derive(si.invert(si.Network.generic([4, 3, 2], ["sigmoid", "sigmoid"])))
 
 
+def sigmoid_4_3_3_2() -> Derivation:
+    """Three sigmoid layers with symbols."""
+    return derive(si.invert(si.Network.generic([4, 3, 3, 2], ["sigmoid", "sigmoid", "sigmoid"])))
+
+
+def closed_form_3_5() -> Derivation:
+    """A layer of three units with five inputs: the named form, then the ratios of determinants."""
+    inverse = si.invert(si.Network.generic([5, 3], ["sigmoid"]))
+    step = inverse.step(1)
+    derivation = derive(inverse)
+    *steps, result = derivation.steps
+    closed = derive_closed_form(step, si.closed_form(step.reduction))
+    return Derivation(derivation.title, (*steps, closed, result))
+
+
+def all_cases_2_3() -> Derivation:
+    """Every case of a 2 x 3 matrix of symbols."""
+    weights = si.Network.generic([3, 2], ["sigmoid"]).layers[0].weights
+    return derive_cases(si.reduce_cases(weights), "All cases of a layer with 2 units and 3 inputs")
+
+
+def softmax_symbols() -> Derivation:
+    """A softmax head with symbols."""
+    return derive(si.invert(si.Network.generic([4, 3], ["softmax"])))
+
+
+def leaky_relu_branches() -> Derivation:
+    """A leaky relu with a symbol for its slope: undone branch by branch."""
+    alpha = si.activation("leaky_relu", alpha=sympy.Symbol("alpha", positive=True))
+    return derive(si.invert(si.Network.generic([3, 2], [alpha])))
+
+
 def softmax_output() -> Derivation:
     """A softmax output, whose shift is one more unknown."""
     network = si.Network.from_arrays([[[1, 2, 0, -1], [0, 1, 1, 2], [2, 0, 1, 1]]], [[0, "1/2", "-1/2"]], ["softmax"])
@@ -97,11 +130,16 @@ def iris() -> Derivation:
 DERIVATIONS: dict[str, Callable[[], Derivation]] = {
     "paper_3_2": paper_3_2,
     "general_m_n": derive_general,
+    "all_cases_2_3": all_cases_2_3,
+    "closed_form_3_5": closed_form_3_5,
     "sigmoid_4_3_2": sigmoid_4_3_2,
+    "sigmoid_4_3_3_2": sigmoid_4_3_3_2,
     "softmax_output": softmax_output,
+    "softmax_symbols": softmax_symbols,
     "widening": widening,
     "widening_numbers": widening_numbers,
     "relu_branches": relu_branches,
+    "leaky_relu_branches": leaky_relu_branches,
     "iris": iris,
 }
 

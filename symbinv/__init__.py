@@ -37,6 +37,7 @@ from symbinv.network.readers.registry import register_reader
 from symbinv.network.readers.vnnlib import read_box, read_boxes
 from symbinv.polyhedra.polyhedron import Polyhedron
 from symbinv.presentation.latex import to_latex
+from symbinv.presentation.markdown import to_markdown
 from symbinv.presentation.plot import plot_manifold, plot_pairs
 from symbinv.presentation.text import to_text
 from symbinv.sampler.batched import compile_batched
@@ -103,5 +104,6 @@ __all__ = [
     "solve_fiber",
     "substitute",
     "to_latex",
+    "to_markdown",
     "to_text",
 ]

@@ -109,7 +109,7 @@ def latex_symbol(name: str) -> str:
 
     Example:
         >>> print(latex_symbol("x_3"), latex_symbol("w^{(1)}_{22}"), latex_symbol("x);import os"))
-        x_{3} w^{(1)}_{22} \mathtt{x);import os}
+        x_{3} w^{(1)}_{22} \texttt{x);import os}
     """
     if is_safe(name):
         letters = re.match(r"[A-Za-z]+", name)
@@ -118,4 +118,4 @@ def latex_symbol(name: str) -> str:
         if _GREEK.fullmatch(head.lower()):
             return f"\\{head}{rest}"
         return head + rest if len(head) == 1 else f"\\mathrm{{{head}}}{rest}"
-    return f"\\mathtt{{{latex_text(name)}}}"
+    return f"\\texttt{{{latex_text(name)}}}"

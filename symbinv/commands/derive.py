@@ -1,5 +1,6 @@
 """The command `symbinv derive`."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -11,16 +12,29 @@ from symbinv.commands.options import (
     BoxOption,
     FloatsOption,
     JsonOption,
-    OutOption,
     PolicyOption,
     TargetOption,
 )
-from symbinv.commands.output import finish, print_json
+from symbinv.commands.output import finish, print_json, working
+from symbinv.derivation.derive import derive as derive_steps
 from symbinv.errors import OptionError
 from symbinv.files import write_whole
-from symbinv.presentation.latex import to_latex
+from symbinv.inverse.invert import Inverse
+from symbinv.presentation.latex import stand_alone, to_latex
+from symbinv.presentation.markdown import to_markdown
+from symbinv.presentation.pdf import compile_pdf
 from symbinv.presentation.record import inverse_record
 from symbinv.presentation.text import to_text
+
+# what a derivation is written as, by the file's suffix; the second argument is the mode of LaTeX
+WRITERS: dict[str, Callable[[Inverse, str], str | bytes]] = {
+    ".tex": lambda inverse, mode: to_latex(inverse, mode=mode),
+    ".pdf": lambda inverse, mode: compile_pdf(stand_alone(to_latex(inverse, mode=mode), mode)),
+    ".md": lambda inverse, _: to_markdown(inverse),
+    ".txt": lambda inverse, _: to_text(inverse) + "\n",
+    ".json": lambda inverse, _: derive_steps(inverse).to_json(),
+}
+WITH_MODE = (".tex", ".pdf")
 
 
 def derive(
@@ -36,19 +50,26 @@ def derive(
     strategy: Annotated[
         str, typer.Option(help="Which pivots are taken: paper, fewest_provisos or best_conditioned.")
     ] = "paper",
-    out: OutOption = None,
-    fragment: Annotated[bool, typer.Option(help="LaTeX for \\input instead of a whole document.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write: .tex, .pdf, .md, .txt, or .json to verify.")
+    ] = None,
+    mode: Annotated[
+        str | None, typer.Option(help="LaTeX as an article, or a fragment, an appendix or beamer frames to \\input.")
+    ] = None,
     as_json: JsonOption = False,
     policy: PolicyOption = "exact",
 ) -> None:
-    """Derive the inputs that produce a target: LaTeX to --out, the layer table to the terminal."""
+    """Derive the inputs that produce a target: pages to --out, the layer table to the terminal."""
+    if out is not None and out.suffix not in WRITERS:
+        raise OptionError(f"a derivation is written as {', '.join(WRITERS)}, not {out.suffix!r}.")
+    if mode is not None and (out is None or out.suffix not in WITH_MODE):
+        raise OptionError("--mode is of LaTeX, so --out must end in .tex or .pdf.")
     network = network_of(net, sizes, activation, policy)
     inverse = inverse_of(network, target, box, at, floats, free=free, order=order, strategy=strategy)
     if out is not None:
-        if out.suffix not in (".tex", ".txt"):
-            raise OptionError(f"a derivation is written as .tex or .txt, not {out.suffix!r}.")
-        text = to_text(inverse) + "\n" if out.suffix == ".txt" else to_latex(inverse, document=not fragment)
-        write_whole(out, text)
+        with working("writing the derivation"):
+            written = WRITERS[out.suffix](inverse, mode or "article")
+        write_whole(out, written)
     if as_json:
         print_json(inverse_record(inverse))
     else:

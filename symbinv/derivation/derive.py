@@ -1,5 +1,6 @@
 """derive: an Inverse to its Derivation, the list of typed steps that every output reads."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -29,6 +30,7 @@ from symbinv.derivation.steps import (
     VerdictGiven,
 )
 from symbinv.exact.matrix import ExactMatrix
+from symbinv.exact.polynomial import ring_of
 from symbinv.inverse.invert import Inverse
 from symbinv.inverse.layer import LayerInverse
 from symbinv.inverse.verdict import Empty
@@ -109,8 +111,11 @@ def _elimination(step: LayerInverse) -> Iterator[Step]:
     """Run the operations again, in groups with one source row, with the names that each group defines."""
     reduction = step.reduction
     width = reduction.matrix.columns
-    joint = [[*row, r] for row, r in zip(reduction.matrix.to_sympy().tolist(), step.sides, strict=True)]
-    names = {(d.old, d.multiplier, d.entry): d.name for d in step.definitions if isinstance(d, Update)}
+    joint = [[*row, r] for row, r in zip(_without_hidden_zeros(reduction.matrix), step.sides, strict=True)]
+    names: dict[tuple[sympy.Expr, sympy.Expr, sympy.Expr], deque[sympy.Symbol]] = {}
+    for d in step.definitions:  # two entries that stand for the same have a name each, in the order of the columns
+        if isinstance(d, Update):
+            names.setdefault((d.old, d.multiplier, d.entry), deque()).append(d.name)
     defined: dict[sympy.Symbol, Definition] = {d.name: d for d in step.definitions}
     for group in _groups(reduction.operations or ()):
         mentioned: list[sympy.Expr] = []
@@ -140,6 +145,16 @@ def _elimination(step: LayerInverse) -> Iterator[Step]:
         )
 
 
+def _without_hidden_zeros(matrix: ExactMatrix) -> list[list[sympy.Expr]]:
+    """Return the rows with entries such as (a + b)^2 - a^2 - 2 a b - b^2 as 0, which is how elimination sees them."""
+    rows: list[list[sympy.Expr]] = matrix.to_sympy().tolist()
+    if matrix.is_rational or not any(e.is_Add or e.is_Mul for row in rows for e in row):
+        return rows
+    ring = ring_of(rows)
+    zero = sympy.Integer(0)
+    return [[zero if e.is_Add and ring.rational_function(e).is_zero else e for e in row] for row in rows]
+
+
 def _add_rational(operation: AddMultiple, rows: list[list[sympy.Expr]], superscript: tuple[int, ...]) -> Update:
     """Add a multiple of a row of numbers, naming the new right side r^{(p)}_i as named elimination does."""
     old, entry = rows[operation.target][-1], rows[operation.source][-1]
@@ -152,7 +167,7 @@ def _add_rational(operation: AddMultiple, rows: list[list[sympy.Expr]], superscr
 def _add_named(
     operation: AddMultiple,
     rows: list[list[sympy.Expr]],
-    names: dict[tuple[sympy.Expr, sympy.Expr, sympy.Expr], sympy.Symbol],
+    names: dict[tuple[sympy.Expr, sympy.Expr, sympy.Expr], deque[sympy.Symbol]],
 ) -> None:
     """Add a multiple of a row, writing each result by the name the elimination gave it (zero: found to be so)."""
     factor = -operation.factor
@@ -160,7 +175,8 @@ def _add_named(
     for j, (old, entry) in enumerate(zip(target, source, strict=True)):
         if entry != 0:
             value = old - factor * entry
-            target[j] = names.get((old, factor, entry), value if value.is_number else sympy.Integer(0))
+            waiting = names.get((old, factor, entry))
+            target[j] = waiting.popleft() if waiting else value if value.is_number else sympy.Integer(0)
 
 
 def _groups(operations: Sequence[Operation]) -> list[tuple[Operation, ...]]:

@@ -161,6 +161,8 @@ class _Walk:
                 claim = substitution(step, self.layers, self.judge)
             case steps.GeneralElimination():
                 claim = general_elimination(step, self.judge)
+            case steps.CaseTreeGiven() | steps.CaseSolved() | steps.ClosedFormGiven():
+                raise StepFailedError("it cannot be replayed yet")
             case _:
                 if self.layer is None:
                     raise StepFailedError("it must belong to a layer")

@@ -12,6 +12,7 @@ from sympy.core.relational import Relational
 
 from symbinv.algebra.named import Definition, Update
 from symbinv.algebra.operation import Operation
+from symbinv.derivation.parametric_steps import CaseSolved, CaseTreeGiven, ClosedFormGiven
 from symbinv.exact.interval import Interval
 from symbinv.exact.matrix import ExactMatrix
 from symbinv.inverse.verdict import Verdict
@@ -260,6 +261,9 @@ Step = (
     | SubstitutionChecked
     | GeneralElimination
     | VerdictGiven
+    | ClosedFormGiven
+    | CaseTreeGiven
+    | CaseSolved
 )
 
 

@@ -1,8 +1,11 @@
-r"""Mathematics to LaTeX: symbols, numbers, sums in a paper's term order, matrices with dots, line breaking.
+r"""Mathematics to LaTeX: symbols, numbers, fractions, sums in a paper's term order, and where lines may break.
 
-Numbers with short numerator and denominator are shown exactly; others are rounded to DIGITS significant digits,
-and whoever prints them asks `Printer.rounded` whether to write an equality as \approx. The exact value stays in
-the result that was printed.
+Numbers with short numerator and denominator, or few decimals, are shown exactly; others are rounded to DIGITS
+significant digits, and whoever prints them asks `Printer.rounded` whether to write an equality as \approx. The exact
+value stays in the result that was printed.
+
+A line breaks before a sign, at the top of a sum or inside a pair of parentheses that is too wide for a line; never
+inside a fraction.
 """
 
 import re
@@ -13,26 +16,47 @@ import sympy
 from sympy.core.function import AppliedUndef
 from sympy.printing.latex import LatexPrinter
 
-from symbinv.exact.matrix import ExactMatrix
 from symbinv.notation import latex_symbol
 
 DIGITS = 5
 EXACT_LENGTH = 7  # digits of numerator and denominator together that are still shown exactly
-TEXT_WIDTH = 55.0  # of a line in an article, in average characters of mathematics
-MAX_ROWS = 8
+FRACTION_LIMIT = 100  # from this denominator on a decimal is shown where it is exact
+STACKED, CONTINUED, INLINE = FRACTIONS = ("frac", "cfrac", "inline")
 
 
 class Printer(LatexPrinter):  # type: ignore[misc]
-    """SymPy's LaTeX printer with our symbols and numbers."""
+    """SymPy's LaTeX printer with our symbols, numbers and fractions.
 
-    def __init__(self, keep_order: bool = False) -> None:
-        super().__init__({"order": "none" if keep_order else None})
+    Args:
+        keep_order: Print sums in the order in which they are stored.
+        fractions: "frac", "cfrac" (never reduced in size) or "inline", a / b.
+
+    Attributes:
+        decimals: Whether numbers are shown as decimals wherever that is exact.
+        rounded: Whether a number was rounded.
+    """
+
+    def __init__(self, keep_order: bool = False, fractions: str = STACKED) -> None:
+        super().__init__({"order": "none" if keep_order else None, "inv_trig_style": "full"})
+        self.fractions = fractions
+        self.decimals = False
         self.rounded = False
+
+    def doprint(self, expr: sympy.Expr) -> str:
+        """Return the LaTeX of an expression."""
+        return restyle(str(super().doprint(expr)), self.fractions)
+
+    def fraction(self, top: str, bottom: str) -> str:
+        """Return a fraction of two pieces of LaTeX, large where it is stacked."""
+        return restyle(rf"\dfrac{{{top}}}{{{bottom}}}", self.fractions)
 
     def _print_Symbol(self, expr: sympy.Symbol, style: str = "plain") -> str:
         return latex_symbol(expr.name)
 
     def _print_Rational(self, expr: sympy.Rational) -> str:
+        decimal = exact_decimal(expr)
+        if decimal is not None and (self.decimals or expr.q >= FRACTION_LIMIT):
+            return decimal
         if len(str(abs(expr.p))) + len(str(expr.q)) <= EXACT_LENGTH:
             return str(super()._print_Rational(expr))
         self.rounded = True
@@ -48,13 +72,27 @@ class Printer(LatexPrinter):  # type: ignore[misc]
         """Print w(p, i, j) of a general derivation as an entry w^{(p)}_{ij}; other functions as SymPy does."""
         if not isinstance(expr, AppliedUndef):
             return str(super()._print_Function(expr, exp))
-        name, arguments = expr.func.__name__, [str(self._print(a)) for a in expr.args]
+        ordered = Printer(fractions=self.fractions)
+        name, arguments = expr.func.__name__, [ordered.doprint(a) for a in expr.args]
         has_step = name in ("w", "r")
         above = f"^{{({arguments[0]})}}" if has_step else ""
         return f"{name}{above}_{{{''.join(arguments[1:] if has_step else arguments)}}}"
 
     def _print_Piecewise(self, expr: sympy.Piecewise) -> str:
         return str(super()._print_Piecewise(expr))
+
+
+def exact_decimal(value: sympy.Rational) -> str | None:
+    """Return a rational number as a decimal of at most DIGITS significant digits, None where it has none.
+
+    Example:
+        >>> exact_decimal(sympy.Rational(1217, 1000)), exact_decimal(sympy.Rational(1, 3))
+        ('1.217', None)
+    """
+    if value.q > 10**DIGITS or 10**DIGITS % value.q:
+        return None
+    text = f"{float(value):.{DIGITS}g}"
+    return text if "e" not in text and sympy.Rational(text) == value else None
 
 
 def round_number(value: sympy.Expr | float) -> str:
@@ -70,6 +108,41 @@ def round_number(value: sympy.Expr | float) -> str:
     return f"{mantissa} \\cdot 10^{{{int(exponent)}}}" if e else mantissa
 
 
+# -- fractions and widths ---------------------------------------------------------------------------------
+
+
+def restyle(latex: str, fractions: str) -> str:
+    r"""Return LaTeX with its fractions in another style.
+
+    Example:
+        >>> print(restyle(r"x = \frac{a + b}{2}", "inline"), restyle(r"\frac{1}{2}", "cfrac"))
+        x = \left(a + b\right) / 2 \cfrac{1}{2}
+    """
+    if fractions == STACKED:
+        return latex
+    if fractions == CONTINUED:
+        return re.sub(r"\\d?frac\{", r"\\cfrac{", latex)
+    text = latex
+    while (found := re.search(r"\\[cd]?frac\{", text)) is not None:
+        top, after = _group(text, found.end() - 1)
+        bottom, after = _group(text, after)
+        before, rest = text[: found.start()], text[after:]
+        shown = f"{_operand(restyle(top, fractions), r'[-+/]')} / {_operand(restyle(bottom, fractions), r'[-+/ ]')}"
+        if rest.lstrip()[:1] not in ("", "+", "-", "=", ",", ".", ")", "]", "&", "\\", "}") or before.endswith("/ "):
+            shown = rf"\left({shown}\right)"
+        text = before + shown + rest
+    return text
+
+
+def _operand(latex: str, loose: str) -> str:
+    """Put parentheses around a numerator or denominator that holds a loose operator outside its groups."""
+    bare, depth = "", 0
+    for c in re.sub(r"\\(left|right)(\\?.)", lambda m: "{" if m.group(1) == "left" else "}", latex.strip()):
+        depth += {"{": 1, "}": -1}.get(c, 0)
+        bare += c if depth == 0 else ""
+    return rf"\left({latex}\right)" if re.search(loose, bare) else latex
+
+
 def width(latex: str) -> float:
     """Estimate the width of a piece of mathematics in average characters."""
     total = 0.0
@@ -79,11 +152,12 @@ def width(latex: str) -> float:
         bottom, after = _group(text, after)
         total += max(width(top), width(bottom)) + 0.5
         text = text[: found.start()] + text[after:]
-    text = re.sub(r"\\(left|right|,|;|!)", "", text)
+    text = re.sub(r"\\(left|right|[Bb]ig[lr]|allowbreak|,|;|!)", "", text)
     text = re.sub(r"\\(quad|qquad)", "    ", text)
     text = re.sub(r"\\[a-zA-Z]+", "o", text)
     small = sum(len(re.sub(r"[{}_^]", "", part)) for part in re.findall(r"[_^]\{[^{}]*\}", text))
-    plain = len(re.sub(r"[{}_^\\]", "", text).replace(" ", ""))
+    shown = re.sub(r"[{}_^\\]", "", text).replace(" ", "")
+    plain = len(shown) - 0.15 * len(re.findall(r"[\d.]", shown)) + 0.15 * len(re.findall("[wm]", shown))
     operators = len(re.findall(r"[-+=<>&]", text))
     return total + plain - 0.35 * small + 1.2 * operators
 
@@ -98,12 +172,27 @@ def _group(text: str, start: int) -> tuple[str, int]:
     return text[start + 1 :], len(text)
 
 
+# -- sums ---------------------------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True)
 class Term:
-    """A signed summand as LaTeX."""
+    """A signed summand as LaTeX.
+
+    Attributes:
+        negative: Whether a minus stands before it.
+        latex: The summand without its sign.
+        parts: The same in parts between which a line may break; empty where it may not.
+    """
 
     negative: bool
     latex: str
+    parts: tuple[str, ...] = ()
+
+    @property
+    def negated(self) -> "Term":
+        """The same with the other sign."""
+        return Term(not self.negative, self.latex, self.parts)
 
 
 _ORDER = {"u": 0, "z": 0, "r": 0, "s": 0, "y": 0, "c": 3, "a": 2, "x": 2}
@@ -128,114 +217,84 @@ def _signed(term: sympy.Expr, printer: Printer) -> Term:
     coefficient, rest = term.as_coeff_Mul()
     if rest == 1:
         negative = bool(coefficient < 0) if coefficient.is_real else False
-        return Term(negative, str(printer.doprint(-coefficient if negative else coefficient)))
-    shown = str(printer.doprint(rest))
+        return Term(negative, printer.doprint(-coefficient if negative else coefficient))
+    shown = printer.doprint(rest)
     return product(coefficient, rf"\left({shown}\right)" if rest.is_Add else shown, printer)
 
 
+def positive_first(expression: sympy.Expr, printer: Printer) -> list[Term]:
+    """Return the summands in the printer's own order, but beginning with one that has no minus where there is one."""
+    ordered = [_signed(e, printer) for e in sympy.Add.make_args(expression)]
+    if expression.is_Add:
+        ordered = [_signed(e, printer) for e in expression.as_ordered_terms()]
+    first = next((t for t in ordered if not t.negative), None)
+    return ordered if first is None else [first, *(t for t in ordered if t is not first)]
+
+
 def product(coefficient: sympy.Expr, symbol_latex: str, printer: Printer) -> Term:
-    """Return coefficient times a symbol as a signed term."""
+    """Return coefficient times a symbol as a signed term; a sum is put in parentheses inside which lines may break."""
+    if coefficient.is_Add:
+        terms = positive_first(coefficient, printer)
+        negative = all(t.negative for t in terms)
+        return bracketed([t.negated for t in terms] if negative else terms, symbol_latex, negative)
     negative = bool(coefficient.could_extract_minus_sign())
     size = -coefficient if negative else coefficient
     if size == 1:
         return Term(negative, symbol_latex)
-    shown = str(printer.doprint(size))
-    if size.is_Add:
-        shown = rf"\left({shown}\right)"
-    return Term(negative, f"{shown} {symbol_latex}")
+    return Term(negative, f"{printer.doprint(size)} {symbol_latex}")
+
+
+def bracketed(terms: Sequence[Term], factor: str, negative: bool = False) -> Term:
+    """Return (sum of terms) times a factor, with the parts between which a line may break."""
+    parts = list(pieces(terms))
+    parts[0] = rf"\bigl({parts[0]}"
+    parts[-1] = rf"{parts[-1]}\bigr) {factor}".rstrip()
+    return Term(negative, rf"\left({join(terms)}\right) {factor}".rstrip(), tuple(parts))
+
+
+def pieces(terms: Sequence[Term]) -> tuple[str, ...]:
+    """Return the summands with their signs, as they follow one another."""
+    shown = [f"{'-' if t.negative else '+'} {t.latex}" for t in terms]
+    if terms:
+        shown[0] = ("-" if terms[0].negative else "") + terms[0].latex
+    return tuple(shown)
+
+
+def flow_of(terms: Sequence[Term], room: float) -> list[str]:
+    """Return the parts of a sum between which a line may break, inside parentheses only where they are too wide."""
+    flow: list[str] = []
+    for term, shown in zip(terms, pieces(terms), strict=True):
+        if term.parts and width(shown) > room:
+            sign = shown[: len(shown) - len(term.latex)]
+            flow += [sign + term.parts[0], *term.parts[1:]]
+        else:
+            flow.append(shown)
+    return flow
 
 
 def join(terms: Sequence[Term]) -> str:
     """Return a sum on one line."""
-    if not terms:
-        return "0"
-    first = ("-" if terms[0].negative else "") + terms[0].latex
-    return first + "".join(f" {'-' if t.negative else '+'} {t.latex}" for t in terms[1:])
+    return " ".join(pieces(terms)) if terms else "0"
 
 
-def equation_lines(left: str, relation: str, terms: Sequence[Term], limit: float = TEXT_WIDTH) -> str:
-    r"""Return rows for `aligned`: left &= terms, broken before a sign where the line grows too wide."""
-    rows: list[str] = []
-    line: list[Term] = []
+def equation_lines(left: str, relation: str, terms: Sequence[Term], limit: float) -> tuple[str, ...]:
+    r"""Return the lines of an aligned equation, left &= terms, broken before a sign where it grows too wide."""
     room = limit - width(left) - 3
-    for term in terms:
-        if line and width(join([*line, term])) > room:
-            rows.append(join(line) if not rows else _continued(line))
-            line = []
-        line.append(term)
-    rows.append(join(line) if not rows else _continued(line))
-    head = f"{left} &{relation} {rows[0]}"
-    return " \\\\\n".join([head, *(rf"&\quad {row}" for row in rows[1:])])
+    flow = flow_of(terms, room - 4)
+    lines: list[str] = []
+    line = ""
+    for piece in flow or ["0"]:
+        longer = f"{line} {piece}" if line else piece
+        if line and width(longer) > (room if not lines else room - 4):
+            lines.append(line)
+            longer = piece
+        line = longer
+    lines.append(line)
+    head = f"{left} &{relation} {lines[0]}"
+    return (head, *(rf"&\qquad {line}" for line in lines[1:]))
 
 
-def _continued(line: Sequence[Term]) -> str:
-    return f"{'-' if line[0].negative else '+'} {join([Term(False, line[0].latex), *line[1:]])}"
-
-
-def fraction_of_terms(terms: Sequence[Term], denominator: str, limit: float) -> str | None:
-    r"""Return \frac{sum}{denominator} where it fits on a line, else None."""
-    shown = rf"\dfrac{{{join(terms)}}}{{{denominator}}}"
+def fraction_of_terms(terms: Sequence[Term], denominator: str, limit: float, printer: Printer) -> str | None:
+    r"""Return sum / denominator where it fits on a line, else None."""
+    shown = printer.fraction(join(terms), denominator)
     return shown if width(shown) <= limit else None
-
-
-def matrix_cells(matrix: ExactMatrix, printer: Printer, room: float) -> tuple[list[list[str]], list[int | None]]:
-    r"""Return the cells of a matrix as LaTeX, cut down with dots to fit, and the columns shown (None: dots)."""
-    rows = _shown(matrix.rows, MAX_ROWS)
-    fit = _columns_that_fit(matrix, rows, printer, room)
-    columns = _shown(matrix.columns, fit)
-    cells = []
-    for i in rows:
-        if i is None:
-            cells.append([r"\ddots" if j is None else r"\vdots" for j in columns])
-        else:
-            cells.append([r"\cdots" if j is None else str(printer.doprint(matrix[i, j])) for j in columns])
-    return cells, columns
-
-
-def _columns_that_fit(matrix: ExactMatrix, rows: Sequence[int | None], printer: Printer, room: float) -> int:
-    sample = [i for i in rows if i is not None]
-    widths = []
-    for j in range(min(matrix.columns, 40)):
-        widths.append(max((width(str(printer.doprint(matrix[i, j]))) for i in sample), default=1) + 2.1)
-    if sum(widths) <= room and len(widths) == matrix.columns:
-        return matrix.columns
-    total = 4.0  # the dots, and the last column in the place of one of the first
-    for count, w in enumerate(widths):
-        total += w
-        if total > room:
-            return max(count - 1, 2)
-    return max(matrix.columns, 1) if len(widths) == matrix.columns else len(widths)
-
-
-def _shown(count: int, limit: int) -> list[int | None]:
-    """Return the indices to show: all, or the first ones, dots (None) and the last."""
-    if count <= limit:
-        return list(range(count))
-    return [*range(max(limit - 2, 1)), None, count - 1]
-
-
-def shown_rows(count: int) -> list[int | None]:
-    """Return the rows of a tall column to show, None for dots."""
-    return _shown(count, MAX_ROWS)
-
-
-def column_latex(entries: Sequence[sympy.Expr], printer: Printer) -> str:
-    """Return a column vector, cut down with dots."""
-    cells = [r"\vdots" if i is None else str(printer.doprint(entries[i])) for i in shown_rows(len(entries))]
-    return r"\begin{pmatrix} " + r" \\ ".join(cells) + r" \end{pmatrix}"
-
-
-def matrix_latex(matrix: ExactMatrix, printer: Printer, room: float) -> str:
-    """Return a matrix in parentheses, cut down with dots."""
-    cells, columns = matrix_cells(matrix, printer, room)
-    body = " \\\\\n".join(" & ".join(row) for row in cells)
-    return rf"\left(\begin{{array}}{{{'c' * len(columns)}}} {body} \end{{array}}\right)"
-
-
-def augmented_latex(matrix: ExactMatrix, sides: Sequence[str], printer: Printer, room: float) -> str:
-    """Return [matrix | sides] with its bar."""
-    cells, columns = matrix_cells(matrix, printer, room - max((width(s) for s in sides), default=0))
-    shown = shown_rows(matrix.rows)
-    rows = [[*row, r"\vdots" if i is None else sides[i]] for row, i in zip(cells, shown, strict=True)]
-    body = " \\\\\n".join(" & ".join(row) for row in rows)
-    return rf"\left[\begin{{array}}{{{'c' * len(columns)}|c}} {body} \end{{array}}\right]"

@@ -1,14 +1,12 @@
 """The derivations kept under review are what the code makes, and they compile."""
 
 import difflib
-import shutil
-import subprocess
 
 import pytest
 
 from derivations.cases import DERIVATIONS, fresh, path_of
 
-pdflatex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+from ..presentation.compiling import complaints, pdflatex
 
 
 @pytest.mark.parametrize("name", DERIVATIONS)
@@ -23,16 +21,6 @@ def test_the_kept_derivation_is_what_the_code_makes(name, update):
 
 
 @pdflatex
-@pytest.mark.parametrize("name", DERIVATIONS)
-def test_the_kept_derivation_compiles_without_wide_boxes(name, tmp_path):
-    assert wide_boxes(path_of(name).read_text(encoding="utf-8"), tmp_path) == []
-
-
-def wide_boxes(text, folder, limit=5.0):
-    """Compile a document; return the overfull boxes wider than `limit` points."""
-    (folder / "it.tex").write_text(text, encoding="utf-8")
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "it.tex"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-2000:]
-    lines = [line for line in done.stdout.splitlines() if "Overfull \\hbox" in line]
-    return [line for line in lines if float(line.split("(")[1].split("pt")[0]) > limit]
+def test_the_kept_derivations_compile_without_wide_boxes(tmp_path):
+    kept = {name: path_of(name).read_text(encoding="utf-8") for name in DERIVATIONS}
+    assert complaints(kept, tmp_path) == []
