@@ -15,6 +15,7 @@ import sympy
 
 from symbinv.derivation import steps
 from symbinv.derivation.equality import Claim, Judge, weakest
+from symbinv.derivation.parametric_steps import CaseSolved, CaseTreeGiven, ClosedFormGiven
 from symbinv.derivation.replay_claims import general_elimination, substitution
 from symbinv.derivation.replay_layer import LayerReplay
 from symbinv.derivation.replay_verdict import prove_verdict
@@ -161,7 +162,7 @@ class _Walk:
                 claim = substitution(step, self.layers, self.judge)
             case steps.GeneralElimination():
                 claim = general_elimination(step, self.judge)
-            case steps.CaseTreeGiven() | steps.CaseSolved() | steps.ClosedFormGiven():
+            case CaseTreeGiven() | CaseSolved() | ClosedFormGiven():
                 raise StepFailedError("it cannot be replayed yet")
             case _:
                 if self.layer is None:

@@ -186,7 +186,9 @@ def branches_of(
 ) -> tuple[Branch, ...] | None:
     """Return the branch of each unit of a layer under the pattern, where its activation falls and then rises."""
     units, branches = network.pattern[index - 1], activations[index - 1].branches
-    return None if units is None or branches is None else tuple(branches[k] for k in units)
+    if units is None or branches is None or activations[index - 1].pieces is not None:
+        return None
+    return tuple(branches[k] for k in units)
 
 
 def piece_ends(piece: Piece) -> list[tuple[Any, Fraction]]:
