@@ -1,8 +1,8 @@
 """substitute: exact numbers for the symbols of an inverse, its provisos checked on the way.
 
 Where every proviso holds the derivation keeps its pivots and its free variables, in numbers. Where a pivot vanishes,
-the derivation is done again: with the rows in another order where the same columns can still have the pivots, with other
-free variables where their block is singular. The notes of the result say which, layer by layer.
+the derivation is done again: with the rows in another order where the same columns can still have the pivots, with
+other free variables where their block is singular. The notes of the result say which, layer by layer.
 """
 
 from collections.abc import Mapping

@@ -279,7 +279,8 @@ def compile_sampler(inverse: Inverse, *, target: Any = None) -> Sampler:
     network = inverse.network
     if not network.is_rational:
         raise NotSupportedError(
-            "weights must be numbers to be compiled, not symbols: put numbers in with substitute, or take compile_batched."
+            "weights must be numbers to be compiled, not symbols: put numbers in with substitute, or take "
+            "compile_batched."
         )
     goal = to_target(network, target) if target is not None else None
     values = goal.values if goal else inverse.target
