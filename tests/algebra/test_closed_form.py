@@ -11,8 +11,8 @@ from symbinv.algebra.closed_form import closed_form, predicted_terms
 from symbinv.algebra.elimination import reduce_rows
 from symbinv.algebra.fiber import solve_fiber
 from symbinv.errors import BudgetError, ShapeError
+from symbinv.exact.determinant import solve_by_determinants
 from symbinv.exact.matrix import ExactMatrix
-from symbinv.exact.polynomial import solve_by_determinants
 from tests.algebra.strategies import any_symbolic, choices, generic, rational_matrices, symbolic_matrices
 
 
