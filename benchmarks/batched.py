@@ -1,17 +1,21 @@
 """Many small networks at once: a compiled named derivation against np.linalg.solve, speed and residuals.
 
-    python -m benchmarks.batched
+    python -m benchmarks.batched               # blocks in threads, on all cores
+    python -m benchmarks.batched --one-thread
 
 100,000 layers m x m of normal weights, each with a right side of its own, and m x (m + 2) with two free variables
 (for np.linalg.solve the right side less the free columns is formed first, within its time, as it is within ours).
 The residual is max |W x - r| / (|W| |x| + |r|).
 """
 
+import argparse
+
 import numpy as np
 
 from benchmarks.elimination import best
 from symbinv.inverse.invert import invert
 from symbinv.network.network import Network
+from symbinv.sampler import batched as module
 from symbinv.sampler.batched import compile_batched
 
 COUNT = 100_000
@@ -23,6 +27,10 @@ def relative_residual(W, x, r):
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--one-thread", action="store_true")
+    if parser.parse_args().one_thread:
+        module.available_cores = lambda: 1
     rng = np.random.default_rng(0)
     heads = ("ours", "np.linalg.solve", "faster", "q99 ours", "q99 solve", "ratio", "other order")
     print(f"{'(m, n)':>8} " + " ".join(f"{h:>16}" for h in heads))
