@@ -1,20 +1,26 @@
 """Many small networks at once: a compiled named derivation against np.linalg.solve, speed and residuals.
 
-    python -m benchmarks.batched
+    python -m benchmarks.batched               # blocks in threads, on all cores
+    python -m benchmarks.batched --one-thread  # CPU time
 
 100,000 layers m x m of normal weights, each with a right side of its own, and m x (m + 2) with two free variables
 (for np.linalg.solve the right side less the free columns is formed first, within its time, as it is within ours).
 The residual is max |W x - r| / (|W| |x| + |r|).
 """
 
+import argparse
+import time
+from collections.abc import Callable
+
 import numpy as np
 
-from benchmarks.elimination import best
 from symbinv.inverse.invert import invert
 from symbinv.network.network import Network
+from symbinv.sampler import batched as module
 from symbinv.sampler.batched import compile_batched
 
 COUNT = 100_000
+REPEATS = 21
 
 
 def relative_residual(W, x, r):
@@ -22,7 +28,24 @@ def relative_residual(W, x, r):
     return np.abs(np.einsum("kij,kj->ki", W, x) - r).max(axis=1) / size
 
 
+def in_turns(first: Callable[[], object], second: Callable[[], object], clock: Callable[[], float]) -> list[float]:
+    """Return the median seconds of two functions called in turns, so that a loaded machine is as hard on both."""
+    times: list[list[float]] = [[], []]
+    for _ in range(REPEATS):
+        for function, spent in zip((first, second), times, strict=True):
+            begin = clock()
+            function()
+            spent.append(clock() - begin)
+    return [float(np.median(spent)) for spent in times]
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--one-thread", action="store_true")
+    one_thread = parser.parse_args().one_thread
+    if one_thread:
+        module.available_cores = lambda: 1
+    clock = time.process_time if one_thread else time.perf_counter
     rng = np.random.default_rng(0)
     heads = ("ours", "np.linalg.solve", "faster", "q99 ours", "q99 solve", "ratio", "other order")
     print(f"{'(m, n)':>8} " + " ".join(f"{h:>16}" for h in heads))
@@ -37,8 +60,7 @@ def main() -> None:
                 sides = r - b - np.einsum("kij,kj->ki", W[:, :, m:], free) if free.shape[1] else r - b
                 return np.linalg.solve(W[:, :, :m], sides[:, :, None])[:, :, 0]
 
-            ours = best(lambda: batched.backward(W, b, r, free), 30, 4)  # noqa: B023
-            numpy = best(solve, 30, 4)
+            ours, numpy = in_turns((lambda: batched.backward(W, b, r, free)), solve, clock)  # noqa: B023
             found = batched.backward(W, b, r, free)
             q_ours = np.quantile(relative_residual(block, found.points[:, :m], moved), 0.99)
             q_solve = np.quantile(relative_residual(block, solve(), moved), 0.99)

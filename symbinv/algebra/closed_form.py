@@ -18,7 +18,8 @@ import sympy
 from symbinv.algebra.elimination import RowReduction
 from symbinv.algebra.operation import Swap
 from symbinv.errors import BudgetError, ShapeError
-from symbinv.exact.polynomial import TERM_LIMIT, solve_by_determinants
+from symbinv.exact.determinant import solve_by_determinants
+from symbinv.exact.polynomial import TERM_LIMIT
 
 PREDICTION_LIMIT = 1 << 14  # minors that are counted one by one
 

@@ -17,9 +17,9 @@ import sympy
 
 from symbinv.algebra.operation import AddMultiple, Operation, Swap
 from symbinv.errors import BudgetError
+from symbinv.exact.determinant import determinant_is_zero
 from symbinv.exact.matrix import ExactMatrix
 from symbinv.exact.modular import ModularPoint, Residues, UnluckyPointError, divide, subtract_product
-from symbinv.exact.polynomial import determinant_is_zero
 from symbinv.notation import step_superscript, symbol, unused
 
 ZERO, ONE = sympy.Integer(0), sympy.Integer(1)

@@ -12,6 +12,7 @@ import sympy
 from numpy.typing import NDArray
 
 from symbinv.errors import NotSupportedError, OptionError, ShapeError
+from symbinv.network.activation import activation
 from symbinv.sampler.compile import Sampler
 
 Array = NDArray[np.float64]
@@ -55,6 +56,31 @@ class Derivatives:
         if not 0 <= row < self._layer(layer).weights.rows:
             raise OptionError(f"row must lie between 0 and {self._layer(layer).weights.rows - 1}, not {row}.")
         return self._pull_side(states, layer, row, -np.ones(len(states[0])))
+
+    def by_parameter(self, x: Any, layer: int, name: str) -> Array:
+        """Return dx/dp for a parameter of an activation such as alpha, (k, n0); layer from 1."""
+        states = self._states(x)
+        f = self._layer(layer).activation
+        if name not in f.parameters:
+            raise OptionError(
+                f"name must be a parameter of {f.label} ({', '.join(f.parameters) or 'none'}), not {name!r}."
+            )
+        kernel = self.sampler.kernels[len(self.sampler.kernels) - layer]
+        step, a, p = kernel.step, sympy.Symbol("a", real=True), sympy.Symbol("p", positive=True)
+        others = {k: sympy.Rational(v.numerator, v.denominator) for k, v in f.parameters.items()}
+        parts = ", ".join(f"{k}={'p' if k == name else v}" for k, v in others.items())
+        inverse = activation(f"{f.name}({parts})").inverse
+        if inverse is None:
+            raise NotSupportedError(
+                f"layer {layer}: {f.name} is not one-to-one; derivatives by {name} need an inverse."
+            )
+        rate = sympy.diff(inverse.symbolic(a).xreplace({sympy.Symbol("p"): p}), p)
+        function = sympy.lambdify([a, p], rate, "numpy")
+        with np.errstate(all="ignore"):
+            sides = function(states[layer][:, list(step.rows)], float(f.parameters[name]))
+        sides = np.broadcast_to(np.asarray(sides, dtype=np.float64), (len(states[0]), len(step.rows)))[:, :, None]
+        unknowns = kernel.matrix[:, : len(step.rows)] @ sides
+        return self._pull(states, self._whole(kernel, unknowns), layer - 1)[:, :, 0]
 
     def _layer(self, layer: int) -> Any:
         if not 1 <= layer <= self.sampler.network.depth:

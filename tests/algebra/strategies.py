@@ -23,6 +23,8 @@ def rational_matrices(draw, max_rows=5, max_columns=6, entries=huge):
     for j in draw(st.sets(st.integers(0, n - 1), max_size=1)):
         for row in rows:
             row[j] = Fraction(0)
+    for i in draw(st.sets(st.integers(0, m - 1), max_size=1)):
+        rows[i] = [Fraction(0)] * n
     return rows
 
 
@@ -62,7 +64,31 @@ def symbolic_matrices(draw, max_rows=3, max_columns=4):
         k = draw(st.integers(0, n - 1))
         for row in rows:
             row[k] = sympy.Integer(0)
+    if draw(st.integers(0, 3)) == 0:
+        rows[draw(st.integers(0, m - 1))] = [sympy.Integer(0)] * n
     return rows
+
+
+@st.composite
+def shared_matrices(draw, max_rows=4, max_columns=4):
+    """Shared weights: few symbols placed along diagonals, in circles or symmetrically, some numbers among them."""
+    m, n = draw(st.integers(1, max_rows)), draw(st.integers(1, max_columns))
+    place = draw(st.sampled_from([lambda i, j: i - j, lambda i, j: (j - i) % n, lambda i, j: i * j, lambda i, j: j]))
+    entries = {
+        k: draw(st.one_of(st.sampled_from(NAMES[:3]), st.integers(-1, 2).map(sympy.Integer)))
+        for k in sorted({place(i, j) for i in range(m) for j in range(n)})
+    }
+    return [[entries[place(i, j)] for j in range(n)] for i in range(m)]
+
+
+any_symbolic = st.one_of(symbolic_matrices(), shared_matrices(max_rows=3))
+
+
+@st.composite
+def choices(draw, columns):
+    """Options of reduce_rows: a strategy, or an order of columns."""
+    kind = draw(st.sampled_from(["paper", "fewest_provisos", "order"]))
+    return {"order": draw(st.permutations(range(columns)))} if kind == "order" else {"strategy": kind}
 
 
 def generic(m, n, letter="w"):

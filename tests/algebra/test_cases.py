@@ -11,7 +11,7 @@ from symbinv.algebra.cases import CaseTree, reduce_cases
 from symbinv.algebra.elimination import RowReduction, reduce_rows
 from symbinv.errors import BudgetError, OptionError
 from symbinv.exact.matrix import ExactMatrix
-from tests.algebra.strategies import NAMES, fraction_rref, generic, symbolic_matrices
+from tests.algebra.strategies import NAMES, fraction_rref, generic, shared_matrices, symbolic_matrices
 
 a, b, c = sympy.symbols("a b c")
 mostly_zero = st.one_of(st.just(0), st.just(0), st.sampled_from([1, -1, 2]), st.fractions(-3, 3, max_denominator=3))
@@ -46,6 +46,12 @@ def check_the_case_of(tree, rows, values):
     ]
     assert len(fiber.conditions) == m - case.rank
     assert all(e.xreplace(known) == 0 for e in fiber.conditions)
+    if fiber.conditions:  # off the column space, along the left null space, some condition is broken
+        null = sympy.Matrix(m, n, [rational(e) for row in numeric for e in row]).T.nullspace()[0]
+        known = dict(values) | {s: right[s] + e for s, e in zip(sides, null, strict=True)}
+        for definition in (*case.reduction.definitions, *fiber.definitions):
+            known[definition.name] = definition.value.xreplace(known)
+        assert any(e.xreplace(known) != 0 for e in fiber.conditions)
 
 
 @settings(deadline=None, max_examples=60)
@@ -57,6 +63,14 @@ def test_every_assignment_of_numbers_falls_in_exactly_one_case_and_is_solved_the
         if any(sympy.sympify(e).xreplace(values).has(sympy.zoo, sympy.nan) for row in rows for e in row):
             continue  # an entry divides by zero there
         check_the_case_of(tree, rows, values)
+
+
+@settings(deadline=None, max_examples=30)
+@given(rows=shared_matrices(max_rows=3, max_columns=3), data=st.data())
+def test_shared_weights_fall_in_one_case_whatever_their_numbers(rows, data):
+    tree = reduce_cases(rows)
+    for _ in range(3):
+        check_the_case_of(tree, rows, {s: rational(data.draw(mostly_zero)) for s in NAMES})
 
 
 GENERIC = {shape: reduce_cases(generic(*shape)) for shape in [(2, 3), (3, 2), (3, 3), (1, 4)]}

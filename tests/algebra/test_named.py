@@ -6,6 +6,7 @@ from fractions import Fraction
 import pytest
 import sympy
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from symbinv.algebra.elimination import reduce_rows
 from symbinv.algebra.fiber import solve_fiber
@@ -14,7 +15,7 @@ from symbinv.algebra.operation import AddMultiple
 from symbinv.errors import InexactError, OptionError
 from symbinv.exact.matrix import ExactMatrix
 from symbinv.exact.modular import PRIMES
-from tests.algebra.strategies import NAMES, fraction_rref, generic, symbolic_matrices
+from tests.algebra.strategies import NAMES, any_symbolic, choices, fraction_rref, generic, symbolic_matrices
 
 a, b, c, d = sympy.symbols("a b c d")
 
@@ -93,9 +94,9 @@ def test_the_number_of_definitions_is_the_formulas(m, n):
 
 
 @settings(deadline=None, max_examples=80)
-@given(rows=symbolic_matrices())
-def test_the_solution_holds_wherever_the_assumptions_do(rows):
-    reduction = reduce_rows(rows)
+@given(rows=any_symbolic, data=st.data())
+def test_the_solution_holds_wherever_the_assumptions_do(rows, data):
+    reduction = reduce_rows(rows, **data.draw(choices(len(rows[0]))))
     n = len(rows[0])
     sides = sympy.symbols(f"r_1:{len(rows) + 1}")
     fiber = solve_fiber(reduction, ExactMatrix.column(sides))
@@ -114,6 +115,7 @@ def test_the_solution_holds_wherever_the_assumptions_do(rows):
     free = [sympy.Rational(x[j].numerator, x[j].denominator) for j in fiber.free]
     assert [number(e, known) for e in written_out(fiber.substitute(free), reduction, fiber)] == x
     assert [number(e, known) for e in written_out(fiber.conditions, reduction, fiber)] == [0] * (len(rows) - rank)
+    assert set(reduce_rows(rows, free=reduction.free).pivots) == set(reduction.pivots)
 
 
 @settings(deadline=None, max_examples=40)
@@ -140,7 +142,7 @@ def test_transform_and_null_space_hold_over_symbols(rows):
 
 
 @settings(deadline=None, max_examples=40)
-@given(rows=symbolic_matrices())
+@given(rows=any_symbolic)
 def test_every_strategy_reaches_the_same_rank_and_fewest_provisos_needs_no_more(rows):
     paper, fewest = reduce_rows(rows), reduce_rows(rows, strategy="fewest_provisos")
     assert paper.rank == fewest.rank

@@ -24,6 +24,28 @@ NETWORKS = {
         None,
     ),
     "numbers": (Network.from_arrays([[[1, 2, 3], [2, 5, 7]]], [[0, 1]], ["sigmoid"]), None),
+    "slope behind a layer": (
+        Network.from_arrays([[[2, 1], [1, 3]], [[1, 2], [3, 1]]], [[0, 1], [0, 0]], ["elu(alpha)", "tanh"]),
+        None,
+    ),
+    "slopes of two layers": (
+        Network.from_arrays(
+            [[[1, sympy.Symbol("w")], [2, 5]], [[3, 1], [1, sympy.Symbol("v")]]],
+            [[0, sympy.Symbol("b")], [0, 0]],
+            ["leaky_relu(alpha)", "softplus(beta)"],
+        ),
+        None,
+    ),
+    "one weight through three layers": (
+        Network.from_arrays(
+            [[[1, sympy.Symbol("w"), 2], [2, 5, 1]], [[3, 1], [1, 2]], [[1, 1], [0, 1]]],
+            [[0, 0], [0, 1], [0, 0]],
+            ["tanh", "arctan", "sigmoid"],
+        ),
+        None,
+    ),
+    "celu": (Network.from_arrays([[[2, 1]]], [[0]], ["celu(alpha)"]), None),
+    "selu": (Network.from_arrays([[[2, 1]]], [[0]], ["selu(alpha, s)"]), None),
     "numeric target": (Network.generic([2, 2], ["sigmoid"]), ["4/5", "1/5"]),
 }
 
@@ -34,6 +56,7 @@ def everything(inverse):
         found |= value.free_symbols
     for layer in inverse.network.layers:
         found |= layer.weights.free_symbols() | layer.bias.free_symbols()
+        found |= {v for v in layer.activation.parameters.values() if isinstance(v, sympy.Symbol)}
     return sorted(found, key=str)
 
 
@@ -180,6 +203,34 @@ def test_compiled_derivatives_agree_with_differences(case):
                     b[layer - 1][1] += sign * h
                 ends.append(inputs(w, b))
             assert np.allclose(compiled[0], (ends[0] - ends[1]) / (2 * h), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter"),
+    [
+        ("leaky_relu(0.3)", "alpha"),
+        ("elu(0.7)", "alpha"),
+        ("celu(0.7)", "alpha"),
+        ("selu", "scale"),
+        ("softplus(2.5)", "beta"),
+    ],
+)
+def test_compiled_derivatives_by_a_slope_agree_with_differences(name, parameter):
+    weights, biases, _ = trained([4, 3, 2], [name, "tanh"], 5)
+    x, h = np.array([[0.3, -0.2, 0.1, 0.4], [-0.5, -0.2, 0.3, -0.1]]), 1e-6
+    f = activation(name)
+
+    def compiled(shift):
+        parts = [f"{k}={float(v) + (shift if k == parameter else 0)!r}" for k, v in f.parameters.items()]
+        return compile_sampler(invert(Network.from_arrays(weights, biases, [f"{f.name}({', '.join(parts)})", "tanh"])))
+
+    sampler = compiled(0.0)
+    y, free = sampler.forward(x), sampler.free_of(x)
+    found = compile_derivatives(sampler).by_parameter(x, 1, parameter)
+    expected = (compiled(h).backward(free, y) - compiled(-h).backward(free, y)) / (2 * h)
+    assert np.abs(found).max() > 1e-3 and np.allclose(found, expected, rtol=1e-6, atol=1e-7)
+    with pytest.raises(OptionError, match=f"name must be a parameter of .*{parameter}"):
+        compile_derivatives(sampler).by_parameter(x, 1, "gamma")
 
 
 def test_moving_a_free_variable_keeps_the_output():
