@@ -124,22 +124,23 @@ def with_cores(cores, function):
         blocks.available_cores = held
 
 
-def measure(sizes, rng):
+def measure(sizes, rng, count):
     network = random_network(sizes, rng)
     target = network.forward(rng.normal(size=sizes[0])).tolist()
     sampler = si.compile_sampler(si.invert(network, target))
     inverse = sampler.inverse
     found = sampler.draw(2000, method="project", box=[[-3, 3]] * sizes[0], seed=0).free
-    free = np.ascontiguousarray(np.resize(found, (COUNT, found.shape[1])).T)
+    free = np.ascontiguousarray(np.resize(found, (count, found.shape[1])).T)
     expanded = sympy.lambdify(inverse.free_variables, inverse.expand(), "numpy", cse=True)
     single = np.asfortranarray(free.T.astype(np.float32))
-    cores = blocks.available_cores()
+    cores, place = blocks.available_cores(), np.empty((count, sizes[0]), order="F")
     with np.errstate(all="ignore"):
         hand, hand_all = best_hand(sampler, free, 1), best_hand(sampler, free, cores)
         rivals = {
             "lambdify": lambda: expanded(*free),
             "by hand": hand,
             "compiled": partial(with_cores, 1, lambda: sampler.backward(free.T)),
+            "given": partial(with_cores, 1, lambda: sampler.backward(free.T, out=place)),
             "float32": partial(with_cores, 1, lambda: sampler.backward(single)),
         }
         on_all = {
@@ -153,13 +154,14 @@ def measure(sizes, rng):
         raise AssertionError("the hand-written form and ours differ in which points are valid")
     inside = np.isfinite(ours[0])
     gap = np.abs(ours - theirs)[:, inside].max(initial=0)
-    rates = " ".join(f"{COUNT / np.median(t) / 1e6:9.2f}M" for t in taken.values())
+    rates = " ".join(f"{count / np.median(t) / 1e6:9.2f}M" for t in taken.values())
 
     def ratio(slow, fast):
         return np.median(taken[slow] / taken[fast])
 
     print(
-        f"{'-'.join(map(str, sizes)):>12} {rates}  one thread: over lambdify {ratio('lambdify', 'compiled'):.2f}, of "
+        f"{'-'.join(map(str, sizes)):>12} {rates}  one thread: over lambdify {ratio('lambdify', 'compiled'):.2f} "
+        f"({ratio('lambdify', 'given'):.2f} into given memory), of "
         f"by hand {ratio('by hand', 'compiled'):.2f}; all cores: {ratio('lambdify, wall', 'all cores'):.2f}, "
         f"{ratio('hand, all', 'all cores'):.2f}; {inside.mean():.0%} inside, gap {gap:.1e}"
     )
@@ -205,15 +207,14 @@ def measure_ill_conditioned(gap, rng):
 
 
 def main():
-    global COUNT
     parser = argparse.ArgumentParser()
     parser.add_argument("--count", type=int, default=COUNT)
-    COUNT = parser.parse_args().count
-    columns = ("lambdify", "by hand", "compiled", "float32", "lamb. wall", "hand, all", "all cores")
+    count = parser.parse_args().count
+    columns = ("lambdify", "by hand", "compiled", "given out=", "float32", "lamb. wall", "hand, all", "all cores")
     print(f"{'network':>12} " + " ".join(f"{c:>10}" for c in columns) + "  median points/s, medians of ratios")
     rng = np.random.default_rng(0)
     for sizes in ([3, 2], [8, 5, 3, 2], [13, 8, 5, 3], [30, 12, 4, 1]):
-        measure(sizes, rng)
+        measure(sizes, rng, count)
     measure_memory(rng)
     for gap in (1e-4, 1e-8, 1e-12):
         measure_ill_conditioned(gap, rng)
