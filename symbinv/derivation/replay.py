@@ -26,7 +26,7 @@ from symbinv.errors import SymbinvError
 from symbinv.network.activation import Activation, activation
 from symbinv.network.network import Layer, Network, to_box
 
-MALFORMED = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
+MALFORMED = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RuntimeError)
 
 
 @dataclass(frozen=True)

@@ -183,7 +183,8 @@ def _witness(
     need(all(_is_real(v) for v in verdict.witness), "a witness must consist of real numbers")
     floats = np.array([float(v) for v in verdict.witness])
     target = np.array([float(v) for v in goal.fractions()])
-    residual = float(np.abs(network.forward(floats) - target).max())
+    with np.errstate(all="ignore"):
+        residual = float(np.abs(network.forward(floats) - target).max())
     scale = 1.0 + float(np.abs(target).max())
     near = verdict.residual >= 0 and abs(residual - verdict.residual) <= ROUNDING * scale
     need(near, f"the residual must be {residual}")
@@ -224,7 +225,9 @@ def _witness(
 
 
 def _is_real(value: Any) -> bool:
-    return bool(value.is_real) if isinstance(value, sympy.Expr) else isfinite(value)
+    if isinstance(value, float):
+        return isfinite(value)
+    return isinstance(value, sympy.Expr) and bool(value.is_real)
 
 
 def _is_inside(constraint: Constraint, found: PointCertificate | None, given: NetworkGiven, reach: Reach) -> bool:

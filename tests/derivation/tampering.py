@@ -90,9 +90,10 @@ def true_all_the_same(original: si.Derivation, changed: si.Derivation) -> str | 
     old, new = rest[0][-1], rest[1][-1]
     network = original.replay().network
     given = original.steps[0]
-    if old == replace(new, verdict=replace(new.verdict, radius=getattr(old.verdict, "radius", 0))):
-        return "what lies within a radius lies within a larger one" if new.verdict.radius > old.verdict.radius else None
-    if isinstance(new.verdict, si.NonEmpty):
+    if isinstance(new.verdict, si.NonEmpty) and isinstance(old.verdict, si.NonEmpty):
+        if old == replace(new, verdict=replace(new.verdict, radius=old.verdict.radius)):
+            larger = new.verdict.radius > old.verdict.radius > 0
+            return "what lies within a radius lies within a larger one" if larger else None
         same = old == replace(new, verdict=replace(new.verdict, witness=old.verdict.witness))
         reached = network.forward(list(new.verdict.witness))
         close = all(abs(sympy.N(a - b, 60)) < 1e-50 for a, b in zip(reached, given.target, strict=True))
