@@ -10,7 +10,7 @@ from symbinv.errors import ReadError
 
 
 def verify(file: Annotated[Path, typer.Argument(metavar="FILE", help="A certificate that `preimage` wrote.")]) -> None:
-    """Check a certificate in pure fractions, without the rest of the library; 1 where it is refused."""
+    """Check a certificate in plain integers, without the rest of the library; 1 where it is refused."""
     try:
         found = check_file(str(file))
     except OSError as error:
@@ -18,4 +18,5 @@ def verify(file: Annotated[Path, typer.Argument(metavar="FILE", help="A certific
     except Refused as refusal:
         typer.echo(f"refused: {refusal}")
         raise typer.Exit(1) from refusal
-    typer.echo(f"accepted: {found['claim']}")
+    cells = "" if found["cells"] is None else f", {found['cells']:,} cells, {found['leaves']:,} leaves"
+    typer.echo(f"accepted: {found['claim']}{cells}")
