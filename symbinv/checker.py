@@ -97,15 +97,21 @@ Number = Fraction | Real
 Form = list[Any]  # constant, a Number, then one rational coefficient per input
 
 
+def rational(data: Any) -> Fraction:
+    """Read a rational number: digits, a sign, a stroke; no exponent, which would make short text a huge number."""
+    need(isinstance(data, str) and set(data) <= set("0123456789-/"), "a number must be text such as -3/4")
+    return Fraction(data)
+
+
 def number(data: Any) -> Number:
     """Read a number."""
     if not isinstance(data, dict):
-        return Fraction(data)
+        return rational(data)
     logs: dict[Fraction, Fraction] = {}
     for q, r in data["logs"]:
-        need(Fraction(r) > 0, "a logarithm must be of a positive number")
-        logs[Fraction(r)] = logs.get(Fraction(r), Fraction(0)) + Fraction(q)
-    return Real(Fraction(data["rational"]), logs)
+        need(rational(r) > 0, "a logarithm must be of a positive number")
+        logs[rational(r)] = logs.get(rational(r), Fraction(0)) + rational(q)
+    return Real(rational(data["rational"]), logs)
 
 
 def is_one(powers: list[tuple[int, Fraction]]) -> bool:
@@ -157,9 +163,9 @@ class Layer:
     """Exact weights, as integers over one denominator, and the pieces (slope, intercept, upper end) of every unit."""
 
     def __init__(self, data: Any) -> None:
-        self.weights = [[Fraction(e) for e in row] for row in data["weights"]]
-        self.bias = [Fraction(e) for e in data["bias"]]
-        pieces = [tuple(None if e is None else Fraction(e) for e in p) for p in data["pieces"]]
+        self.weights = [[rational(e) for e in row] for row in data["weights"]]
+        self.bias = [rational(e) for e in data["bias"]]
+        pieces = [tuple(None if e is None else rational(e) for e in p) for p in data["pieces"]]
         self.pieces = [(s or Fraction(0), i or Fraction(0)) for s, i, _ in pieces]
         kinks = [u for _, _, u in pieces[:-1]]
         need(all(u is not None for u in kinks) and pieces[-1][2] is None, "pieces must end at kinks")
@@ -242,7 +248,7 @@ class Claim:
         for below, above in zip(self.layers, self.layers[1:], strict=False):
             need(len(above.weights[0]) == len(below.weights), "layers must fit together")
         box = data["box"]
-        self.box = None if box is None else [(Fraction(lo), Fraction(hi)) for lo, hi in box]
+        self.box = None if box is None else [(rational(lo), rational(hi)) for lo, hi in box]
         need(self.box is None or len(self.box) == self.inputs, "the box must have one interval per input")
         need(self.box is None or all(lo <= hi for lo, hi in self.box), "the box must not be empty")
         outputs = len(self.layers[-1].weights)
@@ -254,7 +260,7 @@ class Claim:
                 rows: list[tuple[Form, bool]] = []
                 for row, bound, strict in clause:
                     need(len(row) == outputs and isinstance(strict, bool), "a row must fit the outputs")
-                    rows.append(([number(bound), *(-Fraction(e) for e in row)], strict))
+                    rows.append(([number(bound), *(-rational(e) for e in row)], strict))
                 self.clauses.append(rows)
 
     def outputs(self, x: Sequence[Number]) -> list[Number]:
@@ -493,7 +499,7 @@ def _walk(claim: Claim, nodes: Any, has_vertices: bool) -> tuple[int, int]:
             stack += [(left, met), (right, missed)]
         elif kind == "cut":
             given, left, right = rest
-            form = [Fraction(e) for e in given]
+            form = [rational(e) for e in given]
             need(len(form) == claim.inputs + 1, "a cut must have a constant and one slope per input")
             stack += [(left, state.child([-e for e in form], False)), (right, state.child(form, True))]
         else:
@@ -609,7 +615,7 @@ def combined_row(factors: Sequence[Fraction], table: Table) -> tuple[list[int], 
 
 def combines(claim: Claim, rows: Sequence[tuple[Form, bool]], vector: Any) -> bool:
     """Tell whether multipliers combine constraints, all at least 0, into a number below 0 (or 0, but open)."""
-    factors = [Fraction(e) for e in vector]
+    factors = [rational(e) for e in vector]
     if len(factors) != len(rows) or any(f < 0 for f in factors):
         return False
     used = [(f, form, is_open) for f, (form, is_open) in zip(factors, rows, strict=True) if f]

@@ -117,9 +117,23 @@ def test_preimage_writes_a_certificate_that_verify_accepts(run, tmp_path):
     proof["nodes"][3] = ["cell", ["3/2"]]  # a point outside its cell
     (tmp_path / "proof.json").write_text(json.dumps(proof))
     assert run("verify", "proof.json")[0] == 1
+    status, out, _ = run("preimage", "abs.json", "--target", "y_0 <= 1", "--box=-2,2", "--max-cells", "1")
+    assert status == 3 and "% of the box is searched" in out and "of the cells found" in out
+    status, out, err = run("preimage", "abs.json", "--target", "argmax")
+    assert status == 2 and "(^ in 'argmax^')" in err
     status, out, _ = run("preimage", "abs.json", "--target=-1", "--box=-2,2", "--json")
     assert status == 1
     assert json.loads(out)["verdict"]["kind"] == "empty"
+
+
+def test_preimages_are_drawn_and_have_no_volume_in_many_inputs(run, tmp_path):
+    wide = {"layers": [{"W": [[1] * 9], "b": [0], "activation": "relu"}]}
+    (tmp_path / "wide.json").write_text(json.dumps(wide))
+    status, out, _ = run("preimage", "wide.json", "--target", "y_0 >= 1", "--box=0,1", "--picture", "slice.png")
+    assert status == 0 and "not computed in 9 inputs" in out and "x_9 in [0, 1]" in out
+    assert (tmp_path / "slice.png").read_bytes().startswith(b"\x89PNG")
+    status, out, _ = run("preimage", "wide.json", "--target", "y_0 >= 1", "--box=0,1", "--json")
+    assert status == 0 and json.loads(out)["volume"] is None
 
 
 @pytest.mark.parametrize("box", ["-3,3", "-3,3;-3,3;-3,3", "box.txt"])

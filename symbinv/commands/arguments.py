@@ -31,8 +31,8 @@ def read_numbers(text: str) -> list[Fraction]:
 
 
 def is_condition(text: str) -> bool:
-    """Tell whether a target's text is a condition on the outputs, not a point."""
-    return any(c in text for c in "<>=")
+    """Tell a condition from the numbers of a point: it has a relation, or letters other than an exponent's."""
+    return any(c in "<>=" or (c.isalpha() and c not in "eE") for c in text)
 
 
 def read_goal(text: str) -> str | list[Fraction]:

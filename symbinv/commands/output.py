@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -31,12 +31,16 @@ def report_empty(verdict: Empty) -> int:
 
 
 @contextmanager
-def working(label: str) -> Iterator[None]:
-    """Show a spinner on stderr while the block runs; silent when stderr is not a terminal."""
+def working(label: str) -> Iterator[Callable[[str], None]]:
+    """Show a spinner on stderr while the block runs; silent when stderr is not a terminal.
+
+    Yields:
+        A function that changes the label.
+    """
     if not sys.stderr.isatty():
-        yield
+        yield lambda text: None
         return
     from rich.console import Console
 
-    with Console(stderr=True).status(f"{label} ..."):
-        yield
+    with Console(stderr=True).status(f"{label} ...") as status:
+        yield lambda text: status.update(f"{text} ...")

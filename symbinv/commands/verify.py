@@ -51,17 +51,20 @@ def verify(
 
 
 def _checked(data: Any, as_json: bool) -> bool:
-    """Check a certificate in pure fractions, without the rest of the library."""
+    """Check a certificate in plain integers, without the rest of the library."""
     try:
         found = check(data)
     except Refused as refusal:
         record: dict[str, Any] = {"accepted": False, "failure": str(refusal)}
     else:
-        record = {"accepted": True, "claim": found["claim"]}
+        record = {"accepted": True, "claim": found["claim"], "cells": found["cells"], "leaves": found["leaves"]}
     if as_json:
         print_json(record)
+    elif record["accepted"]:
+        cells = "" if record["cells"] is None else f", {record['cells']:,} cells, {record['leaves']:,} leaves"
+        typer.echo(f"accepted: {record['claim']}{cells}")
     else:
-        typer.echo(f"accepted: {record['claim']}" if record["accepted"] else f"refused: {record['failure']}")
+        typer.echo(f"refused: {record['failure']}")
     return bool(record["accepted"])
 
 

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import cmp_to_key
+from math import factorial
 from typing import Any
 
+import numpy as np
 import sympy
 
 from symbinv.errors import NotSupportedError
@@ -15,8 +17,10 @@ from symbinv.inverse.half_space_search import OpenCell
 from symbinv.polyhedra.cell import Cell
 from symbinv.polyhedra.maximum import maximum
 from symbinv.polyhedra.real_cell import RealCell
+from symbinv.polyhedra.volume import simplices
 
 AnyCell = Cell | RealCell | OpenCell
+EXACT_LIMIT = 1000  # cells, beyond which a rounded volume is summed in doubles
 
 
 def total_volume(cells: Sequence[AnyCell], width: int) -> Any:
@@ -38,6 +42,19 @@ def total_volume(cells: Sequence[AnyCell], width: int) -> Any:
     return sympy.Add(
         *(to_rational(exact_sum(terms)) * sympy.sqrt(to_rational(square)) for square, terms in by_square.items())
     )
+
+
+def rounded_volume(cells: Sequence[AnyCell], width: int) -> float:
+    """Return the volume of cells of one dimension as a double: rounded once for few cells, in doubles for many."""
+    bounded = [c for c in cells if isinstance(c, Cell) and c.is_bounded and c.dimension == width]
+    if len(cells) <= EXACT_LIMIT or len(bounded) < len(cells):
+        return float(total_volume(cells, width))
+    total = 0.0
+    for cell in bounded:
+        points = np.array([[float(e) for e in v] for v in cell.vertices])
+        corners = points[list(simplices(cell.masks, width))]
+        total += float(np.abs(np.linalg.det(corners[:, 1:] - corners[:, :1])).sum())
+    return total / factorial(width)
 
 
 def bounds_of(cells: Sequence[AnyCell], width: int) -> tuple[tuple[Any, Any], ...]:

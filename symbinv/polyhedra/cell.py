@@ -166,7 +166,8 @@ class Cell:
         points = self.vertices
         mean = [sum(column, Fraction(0)) / len(points) for column in zip(*points, strict=True)]
         for ray in self.rays:
-            mean = [a + b for a, b in zip(mean, ray, strict=True)]
+            size = max(map(abs, ray))  # least integers may be huge
+            mean = [a + b / size for a, b in zip(mean, ray, strict=True)]
         return tuple(mean)
 
     @cached_property

@@ -232,7 +232,8 @@ class RealCell:
         share = Fraction(1, len(vertices))
         mean = [combine([share] * len(vertices), column) for column in zip(*vertices, strict=True)]
         for ray in self.rays:
-            mean = [a + LogLinear.rational(b) for a, b in zip(mean, ray, strict=True)]
+            size = max(map(abs, ray))
+            mean = [a + LogLinear.rational(b / size) for a, b in zip(mean, ray, strict=True)]
         return tuple(mean)
 
     @cached_property

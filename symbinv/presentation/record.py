@@ -5,12 +5,13 @@ from typing import Any
 
 import sympy
 
+from symbinv.errors import NotSupportedError
 from symbinv.inverse.answer import Answer
 from symbinv.inverse.invert import Inverse
 from symbinv.inverse.preimage import Preimage
 from symbinv.inverse.verdict import Empty, NonEmpty, Unknown, Verdict
 from symbinv.network.network import Network
-from symbinv.presentation.text import domain_lines, layer_rows, network_rows
+from symbinv.presentation.text import domain_lines, has_quick_bounds, layer_rows, network_rows
 from symbinv.sampler.samples import Samples
 
 
@@ -69,13 +70,14 @@ def verdict_record(verdict: Verdict) -> dict[str, Any]:
 
 def preimage_record(found: Preimage) -> dict[str, Any]:
     """Return what is known of a piecewise-linear preimage: cells, volume, box, verdict."""
-    bounds = found.bounding_box
+    bounds = found.bounding_box if has_quick_bounds(found) else None
     return {
         "sizes": list(found.network.sizes),
         "cells": len(found.cells),
         "pieces": found.pieces,
         "dimension": found.dimension,
-        "volume": _real(found.volume),
+        "volume": _volume(found),
+        "decided_share": found.decided_share,
         "complete": found.is_complete,
         "bounding_box": None if bounds is None else [[_real(low), _real(high)] for low, high in bounds],
         "verdict": verdict_record(found.verdict),
@@ -93,6 +95,14 @@ def answer_record(found: Answer) -> dict[str, Any]:
         "float32_output": None if found.float32_output is None else list(found.float32_output),
         "float32_residual": found.float32_residual,
     }
+
+
+def _volume(found: Preimage) -> float | None:
+    """Return the volume rounded; None where it is infinite or not computed in so many inputs."""
+    try:
+        return _real(found.rounded_volume)
+    except NotSupportedError:
+        return None
 
 
 def _real(value: Any) -> float | None:

@@ -55,7 +55,9 @@ def plot_cells(
     keys = [cell.affine for cell in shown.cells]
     _draw(axes, shown.cells, chosen, _piece_colors(keys), edges)
     kind = "Activation regions" if found.target is None else f"Preimage of {_plain(found.target.text[:60])}"
-    axes.set_title(f"{kind}\n{len(shown.cells):,} cells, {len(set(keys)):,} affine pieces", fontsize=10)
+    where = "" if shown is found else _slice_text(shown, chosen)
+    counts = f"{len(shown.cells):,} cells, {len(set(keys)):,} affine pieces"
+    axes.set_title(f"{kind}\n{counts}{where}", fontsize=10)
     return figure
 
 
@@ -112,7 +114,8 @@ def plot_classes(
         if part.cells:
             handles.append(Patch(color=color, label=f"{_plain(label)}: area {float(part.volume):.6g}"))
     axes.legend(handles=handles, loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8, frameon=False)
-    axes.set_title("Classes, with exact areas", fontsize=10)
+    where = _slice_text(Preimage(pose(network, None, fixed), (), is_complete=False), chosen)
+    axes.set_title(f"Classes, with exact areas{where}", fontsize=10)
     return figure
 
 
@@ -165,6 +168,18 @@ def _slice(found: Preimage, chosen: tuple[int, int], at: Sequence[Any] | None, l
     return preimage(found.network, found.target, box=box)
 
 
+def _slice_text(shown: Preimage, chosen: tuple[int, int]) -> str:
+    """Return where a slice is taken, in short."""
+    names = shown.network.input_names or [f"x_{j + 1}" for j in range(shown.network.sizes[0])]
+    fixed = [
+        (name, ends[0]) for j, (name, ends) in enumerate(zip(names, shown.box or (), strict=False)) if j not in chosen
+    ]
+    if not fixed:
+        return ""
+    text = ", ".join(f"{_plain(name)} = {float(value):.4g}" for name, value in fixed[:4])
+    return f"\nat {text}{', ...' if len(fixed) > 4 else ''}"
+
+
 def _new_axes(network: Network, chosen: tuple[int, int], limits: list[list[Any]]) -> "tuple[Figure, Any]":
     from matplotlib.figure import Figure
 
@@ -196,8 +211,9 @@ def _draw(
             strokes.append(color)
         else:
             axes.plot(*points[0], "o", color=color, markersize=5, zorder=3)
-    width = 0.0 if not edges else 0.6 if len(polygons) < 300 else 0.25
-    border = "black" if edges else "face"
+    seam = 0.4 if alpha == 1.0 else 0.0  # hides the gaps that antialiasing leaves between neighbours of one colour
+    width = seam if not edges else 0.6 if len(polygons) < 300 else 0.25 if len(polygons) < 2000 else 0.1
+    border = "0.15" if edges else "face"
     axes.add_collection(
         PolyCollection(polygons, facecolors=fills, edgecolors=border, linewidths=width, alpha=alpha), autolim=False
     )
@@ -242,4 +258,4 @@ def _color(index: int, count: int) -> Any:
     if count <= 10:
         return colormaps["tab10"](index)
     hue = (index * GOLDEN) % 1.0
-    return tuple(hsv_to_rgb((hue, 0.35 + 0.3 * ((index * 7) % 3) / 2, 0.95 - 0.2 * ((index * 5) % 4) / 3)))
+    return tuple(hsv_to_rgb((hue, 0.22 + 0.2 * ((index * 7) % 3) / 2, 0.98 - 0.14 * ((index * 5) % 4) / 3)))

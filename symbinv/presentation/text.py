@@ -2,16 +2,20 @@
 
 import re
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import sympy
 
+from symbinv.errors import NotSupportedError
 from symbinv.exact.interval import Interval
 from symbinv.exact.matrix import ExactMatrix
+from symbinv.inverse.half_space_search import OpenCell
 from symbinv.inverse.invert import Inverse
 from symbinv.inverse.layer import LayerInverse
 from symbinv.inverse.preimage import Preimage
+from symbinv.inverse.union import EXACT_LIMIT
 from symbinv.inverse.verdict import Empty, NonEmpty
 from symbinv.network.network import Network
 
@@ -27,6 +31,7 @@ COLUMNS = (
     "degrees of freedom",
 )
 SHORT = 60
+BOUNDED_CELLS = 50  # cells without vertices, whose bounding box is shown unasked
 
 
 def to_text(inverse: Inverse) -> str:
@@ -133,16 +138,18 @@ def verdict_text(inverse: Inverse) -> str:
 
 def preimage_text(found: Preimage) -> str:
     """Return cells, volume, bounding box and verdict of a piecewise-linear preimage."""
-    lines = [
-        f"cells: {len(found.cells)} ({found.pieces} affine pieces)",
-        f"dimension: {found.dimension if found.dimension >= 0 else 'empty'}",
-        f"volume: {_size(found.volume)}",
-    ]
-    bounds = found.bounding_box
-    if bounds is not None:
-        lines += [f"  x_{j + 1} in [{_size(low)}, {_size(high)}]" for j, (low, high) in enumerate(bounds)]
+    lines = [f"cells: {len(found.cells):,} ({found.pieces:,} affine pieces)"]
     if not found.is_complete:
-        lines.append("a budget was reached: there may be more cells")
+        share = found.decided_share
+        part = "" if share is None else f"; {100 * share:.4g} % of the box is searched"
+        lines[0] += f", a budget was reached{part}"
+    if found.cells or found.is_complete:
+        lines.append(f"dimension: {found.dimension if found.dimension >= 0 else 'empty'}")
+        lines.append(f"volume: {preimage_volume(found)}{'' if found.is_complete else ', of the cells found'}")
+    names = found.network.input_names or [f"x_{j + 1}" for j in range(found.network.sizes[0])]
+    bounds = found.bounding_box if has_quick_bounds(found) else ()
+    if bounds:
+        lines += [f"  {name} in [{_size(low)}, {_size(high)}]" for name, (low, high) in zip(names, bounds, strict=True)]
     verdict = found.verdict
     if isinstance(verdict, NonEmpty):
         point = ", ".join(f"{float(v):.6g}" for v in verdict.witness)
@@ -150,12 +157,29 @@ def preimage_text(found: Preimage) -> str:
     elif isinstance(verdict, Empty):
         lines.append(f"verdict: empty ({verdict.claim}): {verdict.reason}")
     else:
-        lines.append(f"verdict: unknown: {verdict.reason}")
+        lines.append("verdict: unknown: the budget was reached before a cell was found.")
     return "\n".join(lines)
+
+
+def preimage_volume(found: Preimage) -> str:
+    """Return the volume, exact where that is short and quick, or why there is none."""
+    try:
+        return _size(found.volume if len(found.cells) <= EXACT_LIMIT else sympy.Float(found.rounded_volume, 10))
+    except NotSupportedError:
+        return f"not computed in {found.network.sizes[0]} inputs"
+
+
+def has_quick_bounds(found: Preimage) -> bool:
+    """Tell whether the bounding box comes from vertices, or from few enough linear programs."""
+    return len(found.cells) <= BOUNDED_CELLS or not any(isinstance(c, OpenCell) for c in found.cells)
 
 
 def _size(value: Any) -> str:
     """Return a number exactly where that is short, else rounded with its sign."""
+    if isinstance(value, Fraction) and value.numerator.bit_length() + value.denominator.bit_length() > 64:
+        return f"≈{float(value):.10g}"
+    if isinstance(value, sympy.Float):
+        return f"≈{float(value):.10g}"
     text = str(value)
     if len(text) <= 12 or not text.replace("/", "").replace("-", "").isdigit():
         return text if len(text) <= 40 else f"≈{float(value):.10g}"

@@ -249,6 +249,14 @@ def test_malformed_certificates_are_refused(data):
         checker.check(data)
 
 
+@pytest.mark.parametrize("number", ["1e999999999", "0.5", 0.5, "1/0", "x", None, [], {"rational": "0"}])
+def test_numbers_that_are_no_fractions_are_refused(certificates, number):
+    data = copy.deepcopy(certificates[0])
+    data["target"][0][0][1] = number
+    with pytest.raises(checker.Refused, match="number|malformed"):
+        checker.check(data)
+
+
 def test_answers_to_properties_have_certificates():
     network = Network.from_arrays([[[1], [-1]], [[1, 1]]], [[0, 0], [0]], ["relu", "identity"])
     head = "(declare-const X_0 Real)(declare-const Y_0 Real)(assert (<= X_0 1))(assert (>= X_0 -2))"

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.spatial import ConvexHull, QhullError
 
 from symbinv import Network, Polyhedron
+from symbinv.inverse import union
 from symbinv.inverse.preimage import preimage, regions
 
 quarters = st.integers(-8, 8).map(lambda e: Fraction(e, 4))
@@ -83,6 +84,17 @@ def test_classes_fill_the_box_whatever_is_looked_for(case):
             y = network.forward(x)
             best = y.index(max(y) if word == "argmax" else min(y))  # the first of them
             assert [p.contains(x) for p in parts] == [i == best for i in range(len(y))]
+
+
+def test_rounded_volumes_of_many_cells_are_the_exact_ones(monkeypatch):
+    network, box, target, _ = random_case(2)
+    exact = preimage(network, target, box=box).volume
+    monkeypatch.setattr(union, "EXACT_LIMIT", 0)
+    assert preimage(network, target, box=box).rounded_volume == pytest.approx(float(exact), rel=1e-12)
+    part = preimage(network, target, box=box, max_cells=5)
+    assert 0 <= part.decided_share < 1
+    assert part.decided_share == pytest.approx(1 - float(part.undecided_volume / size_of(box)), rel=1e-9)
+    assert preimage(network, target, max_cells=5).decided_share is None
 
 
 def random_case(seed):
