@@ -65,7 +65,7 @@ class SystemReplay:
     def same(self, left: sympy.Expr, right: sympy.Expr, message: str) -> Claim:
         """Return what an equality rests on; the step fails with the message where it does not hold."""
         claim = self.judge.equal(left, right)
-        if claim is None:
+        if claim is None or not divisors(left) <= divisors(right):  # nor may it be divided by more than is stated
             raise StepFailedError(message)
         return claim
 

@@ -199,10 +199,9 @@ def _witness(
         return EXACT
     if reach.point is not None:
         return _near_exact_point(step, verdict, given, reach, constraint, n0)
-    found = certify_point(constraint, floats)
-    proved = (
-        found is not None and not reach.undecided and stays_inside(constraint, found, given.box, reach.inequalities)
-    )
+    near_by = certify_point(constraint, floats)
+    found = near_by if _is_inside(constraint, near_by, given, reach) else None
+    proved = found is not None and not reach.undecided
     claim = "certified" if proved else "numeric"
     need(verdict.claim == claim, f"the witness is {claim}, not {verdict.claim!r}")
     if found is None:

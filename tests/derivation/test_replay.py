@@ -123,6 +123,13 @@ def test_a_witness_that_cannot_be_proved_is_numeric():
     assert "residual" in str(last)
 
 
+def test_a_witness_on_a_kink_is_numeric():
+    nothing = [[[0]], [[0], [0]], [[0, 0]]]
+    flat = si.Network.from_arrays(nothing, [[0], [0, 0], [0]], ["relu", "leaky_relu", "relu"])
+    found = si.derive(si.invert(flat, [0], at=[0])).replay()
+    assert found.holds, found.failure
+
+
 def test_a_zero_too_large_to_expand_is_probabilistic():
     rows = [list(sympy.symbols(" ".join(f"w{i}_{j}" for j in range(8)))) for i in range(6)]
     rows.append([sympy.Add(*column) for column in zip(*rows, strict=True)])
@@ -208,6 +215,14 @@ def test_a_division_must_be_stated():
     assert w in {d.name for d in operated.definitions}
     assert "division by w_{11}" in false.replay().failure.failure
     assert false.replay().failure.number == number + 1
+
+
+def test_what_is_equal_may_not_divide_by_more():
+    zero = sympy.Mul(0, 1 / X3, evaluate=False)
+    undone = (sympy.Eq(sympy.Symbol("z_1"), zero, evaluate=False),)
+    half = si.derive(si.invert(si.Network.from_arrays([[[1, 2, 3]]], [[0]], ["sigmoid"]), ["1/2"]))
+    assert half.replay().holds
+    assert "z_1 must be 0" in changed(half, steps.ActivationUndone, equations=undone)[0].replay().failure.failure
 
 
 def test_an_empty_list_of_steps_proves_nothing():
