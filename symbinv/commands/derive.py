@@ -30,6 +30,9 @@ def derive(
     target: TargetOption = None,
     box: BoxOption = None,
     at: AtOption = None,
+    pattern: Annotated[
+        str | None, typer.Option(help="Pieces or branches: layers between semicolons, such as left,right;- or 1,0;-.")
+    ] = None,
     floats: FloatsOption = False,
     free: Annotated[str | None, typer.Option(help="Variables that shall be free, such as x_1,a^{(1)}_2.")] = None,
     order: Annotated[str | None, typer.Option(help="Variables that shall have a pivot first, in order.")] = None,
@@ -43,7 +46,7 @@ def derive(
 ) -> None:
     """Derive the inputs that produce a target: LaTeX to --out, the layer table to the terminal."""
     network = network_of(net, sizes, activation, policy)
-    inverse = inverse_of(network, target, box, at, floats, free=free, order=order, strategy=strategy)
+    inverse = inverse_of(network, target, box, at, floats, free=free, order=order, strategy=strategy, pattern=pattern)
     if out is not None:
         if out.suffix not in (".tex", ".txt"):
             raise OptionError(f"a derivation is written as .tex or .txt, not {out.suffix!r}.")
