@@ -63,6 +63,19 @@ def test_derive_writes_latex_and_says_what_it_found(run, net, tmp_path):
     assert json.loads(out)["free_variables"] == ["a^{(1)}_3", "x_4"]
 
 
+def test_derive_takes_the_choice_of_pivots_branches_and_symbolic_slopes(run, net):
+    chosen = run("derive", net, "--target=0.8,0.2", "--free", "x_1", "--json")
+    assert json.loads(chosen[1])["free_variables"] == ["x_1"]
+    ordered = run("derive", "--sizes", "4,3,2", "--order", "a^{(1)}_3,x_4", "--json")
+    assert json.loads(ordered[1])["free_variables"] == ["a^{(1)}_2", "x_3"]
+    fewest = run("derive", "--sizes", "3,2", "--activation", "softmax", "--strategy", "fewest_provisos", "--json")
+    assert len(json.loads(fewest[1])["assumptions"]) == 1
+    branches = run("derive", "--sizes", "3,2,2", "--activation", "silu,elu(alpha)", "--pattern", "left,right;-")
+    assert branches[0] == 0 and "a^{(1)}_1 in [≈-0.278465, 0)" in branches[1]
+    wrong = run("derive", net, "--target=0.8,0.2", "--free", "x_9")
+    assert wrong[0] == 2 and "free must name variables of the layers (x_1, x_2, x_3)" in wrong[2]
+
+
 def test_an_empty_answer_ends_with_status_one(run, net):
     status, out, _ = run("derive", net, "--target=1,0.5")
     assert status == 1

@@ -25,6 +25,19 @@ def read_names(text: str) -> list[str]:
     return [name.strip() for name in re.split(r",(?![^{]*\})", text)]
 
 
+def read_pattern(text: str) -> list[str | list[str | int] | None]:
+    """Return a pattern: layers between semicolons, units between commas, one name for all units, - for no pattern."""
+
+    def unit(part: str) -> str | int:
+        return read_whole(part) if part.lstrip("-").isdigit() else part
+
+    layers = [[unit(p.strip()) for p in layer.split(",")] for layer in text.split(";")]
+    return [
+        None if units == ["-"] else units[0] if isinstance(units[0], str) and len(units) == 1 else units
+        for units in layers
+    ]
+
+
 def read_numbers(text: str) -> list[Fraction]:
     """Return numbers between commas, exact as written."""
     return [to_fraction(part.strip()) for part in text.split(",")]

@@ -44,6 +44,9 @@ def derive(
     target: TargetOption = None,
     box: BoxOption = None,
     at: AtOption = None,
+    pattern: Annotated[
+        str | None, typer.Option(help="Pieces or branches: layers between semicolons, such as left,right;- or 1,0;-.")
+    ] = None,
     floats: FloatsOption = False,
     free: Annotated[str | None, typer.Option(help="Variables that shall be free, such as x_1,a^{(1)}_2.")] = None,
     order: Annotated[str | None, typer.Option(help="Variables that shall have a pivot first, in order.")] = None,
@@ -65,7 +68,7 @@ def derive(
     if mode is not None and (out is None or out.suffix not in WITH_MODE):
         raise OptionError("--mode is of LaTeX, so --out must end in .tex or .pdf.")
     network = network_of(net, sizes, activation, policy)
-    inverse = inverse_of(network, target, box, at, floats, free=free, order=order, strategy=strategy)
+    inverse = inverse_of(network, target, box, at, floats, free=free, order=order, strategy=strategy, pattern=pattern)
     if out is not None:
         with working("writing the derivation"):
             written = WRITERS[out.suffix](inverse, mode or "article")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from symbinv.commands.arguments import read_activations, read_box, read_names, read_numbers, read_whole
+from symbinv.commands.arguments import read_activations, read_box, read_names, read_numbers, read_pattern, read_whole
 from symbinv.commands.output import working
 from symbinv.errors import OptionError
 from symbinv.inverse.invert import Inverse, invert
@@ -33,6 +33,7 @@ def inverse_of(
     free: str | None = None,
     order: str | None = None,
     strategy: str = "paper",
+    pattern: str | None = None,
 ) -> Inverse:
     """Invert a network at a target given as text, with the pivots that were asked for."""
     exact = None if target is None else read_numbers(target)
@@ -47,4 +48,5 @@ def inverse_of(
             strategy=strategy,
             box=read_box(box, network.sizes[0]),
             at=point,
+            pattern=None if pattern is None else read_pattern(pattern),
         )
