@@ -6,8 +6,8 @@ PYTHON is an interpreter in which the peer is installed (this one by default); F
 (../shared/data beside the repository by default). What is absent is left out. Rates are per second of processor
 time of all processes, one worker each, so that a loaded machine does not bend them. A region is one
 activation pattern in the box: ours with its inequalities and, in the column after, with all its vertices as exact
-fractions too; affinitree's with its inequalities; relucent's in the cube, found by breadth-first search with its final
-verification off, a sample of at most 400.
+integers over a denominator too; affinitree's with its inequalities; relucent's in the cube, found by breadth-first
+search with its final verification off, a sample of at most 400.
 """
 
 import argparse
@@ -83,7 +83,7 @@ def ours(sizes, radius):
         start = time.process_time()
         found = regions(network, box=[[-radius, radius]] * sizes[0], workers=1)
         best = min(best, time.process_time() - start)
-        assert all(cell.vertices for cell in found.cells)
+        assert all(cell.generators for cell in found.cells)
         whole = min(whole, time.process_time() - start)
     return len(found.cells), best, whole
 

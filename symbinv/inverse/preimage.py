@@ -24,6 +24,7 @@ from symbinv.inverse import problem as limits
 from symbinv.inverse.found import cells_of, layer_patterns
 from symbinv.inverse.half_space_search import HalfSpaceSearch, OpenCell
 from symbinv.inverse.output_set import OutputSet
+from symbinv.inverse.outward import is_settled, place_outward
 from symbinv.inverse.problem import Box, Problem, pose, shorten, start_search
 from symbinv.inverse.proof import Proof, certify_preimage
 from symbinv.inverse.search import Found, Search, collection_paused
@@ -319,8 +320,8 @@ def _continue(
             for f in found:
                 cells += _finished(problem, search, f)
             if search.center is not None and found:
-                cells.sort(key=lambda cell: _distance(search, cell))
-            if max_cells is not None and len(cells) >= max_cells and _is_settled(search, cells[max_cells - 1]):
+                cells.sort(key=lambda cell: place_outward(search, cell))
+            if max_cells is not None and len(cells) >= max_cells and is_settled(search, cells[max_cells - 1]):
                 break
             if max_seconds is not None and time.monotonic() - started >= max_seconds:
                 break
@@ -331,23 +332,6 @@ def _continue(
     if complete and search.center is None:
         joined = tuple(sorted(joined, key=_order))
     return Preimage(problem, joined, complete, search.closed, None if complete else search, tuple(rest))
-
-
-def _distance(search: Search | HalfSpaceSearch, cell: AnyCell) -> tuple[bool, float]:
-    """Return how far a cell lies from the center of a search; a cell that contains it comes first."""
-    assert search.center is not None
-    inside = cell.contains([Fraction(e) for e in search.center])
-    if isinstance(search, HalfSpaceSearch):
-        return not inside, search.distance(cell.polyhedron.half_spaces if isinstance(cell, OpenCell) else ())
-    return not inside, search.distance(cell.generators) if isinstance(cell, Cell) else 0.0
-
-
-def _is_settled(search: Search | HalfSpaceSearch, last: AnyCell) -> bool:
-    """Tell whether nothing that is left can lie nearer to the center than a cell."""
-    if search.center is None:
-        return True
-    outside, distance = _distance(search, last)
-    return not outside or distance <= search.frontier()
 
 
 def _order(cell: AnyCell) -> Any:

@@ -73,7 +73,7 @@ class Zonotopes:
         owner = np.repeat(np.arange(len(rows)), lengths)
         values = batch.pool.values[flat]
         error = np.maximum.reduceat(batch.pool.radius[flat], starts, axis=0)
-        noise: Array = np.zeros((len(rows), 0, values.shape[1]))
+        noise = Noise(len(rows))
         decided = batch.decided[list(rows)]
         if batch.stage is self.goal.stage:
             low, high = _range(values, error, noise, starts)
@@ -88,14 +88,11 @@ class Zonotopes:
             size = np.maximum.reduceat(np.abs(values), starts, axis=0)
             values = values * slope[owner] + shift[owner]
             error = np.abs(slope) * error + 4 * UNIT * (np.abs(slope) * size + np.abs(shift)) + TINY
-            noise = noise * slope[:, None, :]
-            error += 2 * UNIT * np.abs(noise).sum(axis=1)
-            fresh = np.flatnonzero(unstable.any(axis=0))
-            extra = np.zeros((len(rows), len(fresh), values.shape[1]))
-            extra[:, np.arange(len(fresh)), fresh] = spread[:, fresh]
-            noise = np.concatenate([noise, extra], axis=1)
+            noise.scale(slope)
+            error += 2 * UNIT * noise.size
+            noise.add(unstable, spread)
             above = self.stages[position + 1] if position + 1 < len(self.stages) else self.goal.stage
-            values, error, noise = _affine(above, values, error, noise, starts)
+            values, error = _affine(above, values, error, noise, starts)
         low, high = _range(values, error, noise, starts)
         return self._verdicts(low, high, batch.stage.layer, kept)
 
@@ -115,20 +112,62 @@ class Zonotopes:
         return reasons
 
 
-def _range(values: Array, error: Array, noise: Array, starts: NDArray[np.intp]) -> tuple[Array, Array]:
-    radius = (error + np.abs(noise).sum(axis=1)) * SLACK + TINY
+class Noise:
+    """The noise terms of cells: for each, rows that may be added with any factors between -1 and 1.
+
+    The terms that the units of one stage add are a block, with the rows of a cell beside each other.
+
+    Attributes:
+        size: Sums of absolute values of a cell's rows, (cells, units).
+    """
+
+    def __init__(self, cells: int) -> None:
+        self.cells = cells
+        self.size: Array | float = 0.0
+        self._blocks: list[tuple[Array, NDArray[np.intp], NDArray[np.intp]]] = []  # rows, their cells, first rows
+        self._fresh: tuple[NDArray[np.intp], NDArray[np.intp], Array] | None = None  # cells, units, spreads
+
+    def scale(self, slope: Array) -> None:
+        """Multiply by a factor for every unit of every cell."""
+        self._blocks = [(rows * slope[cells], cells, first) for rows, cells, first in self._blocks]
+        self._measure(slope.shape[1])
+
+    def add(self, unstable: NDArray[np.bool_], spread: Array) -> None:
+        """Add a term for every unstable unit, which moves that unit alone."""
+        cells, units = np.nonzero(unstable)
+        self._fresh = cells, units, spread[cells, units]
+        self.size = self.size + np.where(unstable, spread, 0.0)
+
+    def map(self, weights: Array) -> None:
+        """Multiply by a matrix, (units above, units)."""
+        self._blocks = [(rows @ weights.T, cells, first) for rows, cells, first in self._blocks]
+        if self._fresh is not None and len(self._fresh[0]):
+            cells, units, spread = self._fresh
+            first = np.flatnonzero(np.concatenate([[True], cells[1:] != cells[:-1]]))
+            self._blocks.append((spread[:, None] * weights.T[units], cells, first))
+        self._fresh = None
+        self._measure(weights.shape[0])
+
+    def _measure(self, width: int) -> None:
+        size = np.zeros((self.cells, width))
+        for rows, cells, first in self._blocks:
+            size[cells[first]] += np.add.reduceat(np.abs(rows), first, axis=0)
+        self.size = size
+
+
+def _range(values: Array, error: Array, noise: Noise, starts: NDArray[np.intp]) -> tuple[Array, Array]:
+    radius = (error + noise.size) * SLACK + TINY
     low, high = np.minimum.reduceat(values, starts, axis=0), np.maximum.reduceat(values, starts, axis=0)
     return low - radius - UNIT * 2 * np.abs(low), high + radius + UNIT * 2 * np.abs(high)
 
 
-def _affine(
-    stage: Stage, values: Array, error: Array, noise: Array, starts: NDArray[np.intp]
-) -> tuple[Array, Array, Array]:
+def _affine(stage: Stage, values: Array, error: Array, noise: Noise, starts: NDArray[np.intp]) -> tuple[Array, Array]:
     w, b = stage.float_weights, stage.float_bias
     gamma = (w.shape[1] + 6) * UNIT * 1.01
-    size = np.maximum.reduceat(np.abs(values), starts, axis=0) + np.abs(noise).sum(axis=1)
+    size = np.maximum.reduceat(np.abs(values), starts, axis=0) + noise.size
     error = ((error + gamma * size) @ np.abs(w).T + gamma * np.abs(b)) * SLACK + TINY
-    return values @ w.T + b, error, noise @ w.T
+    noise.map(w)
+    return values @ w.T + b, error
 
 
 def relax(

@@ -2,7 +2,8 @@
 
 The work is a stack of batches. A round splits the cells of the topmost batch along one hyperplane each; a
 batch whose cells are all decided moves before the next stage, and one that grew too large is halved, so
-that memory stays bounded by the depth of the tree. What is found does not depend on the size of batches.
+that memory stays bounded by the depth of the tree. A search is cut into parts of about the same work, which do not
+depend on each other; who does them, and when, changes nothing.
 """
 
 import gc

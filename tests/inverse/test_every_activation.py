@@ -157,7 +157,7 @@ def test_a_target_that_a_branch_cannot_reach_is_empty_with_a_certificate():
 def test_the_derivation_says_the_branch(name):
     network = si.Network.from_arrays([W1], [B1], [name])
     text = si.to_latex(si.invert(network, pattern=[("left", "right")]))
-    assert "unit 1 is on the left branch" in text and "unit 2 is on the right branch" in text
+    assert "Unit $1$ is on the left branch" in text and "Unit $2$ is on the right branch" in text
     assert ("found by root-finding" in text) == (name == "gelu")
 
 
