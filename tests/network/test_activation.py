@@ -377,6 +377,20 @@ def test_a_label_reads_back_as_the_same_activation(name):
     assert (again.name, again.parameters, again.pieces) == (f.name, f.parameters, f.pieces)
 
 
+@pytest.mark.parametrize("spec", ["leaky_relu(alpha=a)", "elu(alpha=alpha_1)", "softplus(beta=beta)"])
+def test_a_parameter_that_is_a_name_stays_a_symbol_and_its_label_reads_back(spec):
+    f = activation(spec)
+    assert (f.label, f.is_rational) == (spec, False) and activation(f.label).parameters == f.parameters
+
+
+@pytest.mark.parametrize(
+    "spec", ["leaky_relu(nan)", "elu(inf)", "elu(__class__)", "softplus(a;b)", "hard_tanh(lower, 1)"]
+)
+def test_text_that_is_neither_number_nor_name_is_refused(spec):
+    with pytest.raises(InexactError):
+        activation(spec)
+
+
 def test_a_slope_may_stay_a_symbol():
     alpha, z = sympy.Symbol("alpha", positive=True), sympy.Symbol("z", negative=True)
     f = activation("leaky_relu", alpha=alpha)
