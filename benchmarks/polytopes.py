@@ -8,6 +8,7 @@ that a loaded machine does not decide.
 import time
 
 import numpy as np
+import scipy.optimize  # noqa: F401  as hopsy's, its import is not timed
 
 from symbinv.sampler.body import recognise_in_floats
 from symbinv.sampler.diagnostics import effective_size
