@@ -14,8 +14,8 @@ import time
 
 from cells import ROOT, from_onnx
 
-from symbinv.inverse.answer import answer
-from symbinv.inverse.specification import read_specification
+from symbinv.cells.answer import answer
+from symbinv.cells.specification import read_specification
 
 NETWORKS = ("1_1", "1_7", "1_9", "2_1", "3_3", "4_5", "5_7")
 KNOWN = {

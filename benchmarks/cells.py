@@ -20,7 +20,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from symbinv.inverse.preimage import preimage, regions
+from symbinv.cells.preimage import preimage, regions
 from symbinv.network.network import Network
 
 CASES = [([2, 16, 16, 2], 4), ([3, 12, 12, 1], 4), ([2, 64, 64, 2], 4), ([4, 16, 16, 3], 2)]

@@ -10,9 +10,9 @@ import time
 import numpy as np
 import scipy.optimize  # noqa: F401  as hopsy's, its import is not timed
 
-from symbinv.sampler.body import recognise_in_floats
 from symbinv.sampler.diagnostics import effective_size
-from symbinv.sampler.hit_and_run import hit_and_run
+from symbinv.sampler.polytopes.body import recognise_in_floats
+from symbinv.sampler.polytopes.hit_and_run import hit_and_run
 
 GOAL = 5000
 

@@ -9,6 +9,7 @@ from symbinv.algebra.closed_form import ClosedForm, closed_form
 from symbinv.algebra.elimination import RowReduction, reduce_rows
 from symbinv.algebra.fiber import AffineFiber, solve_fiber
 from symbinv.algebra.operation import AddMultiple, Scale, Swap
+from symbinv.cells.preimage import Preimage, preimage, regions
 from symbinv.derivation.derive import derive
 from symbinv.derivation.replay import Replay
 from symbinv.derivation.steps import Derivation
@@ -26,7 +27,6 @@ from symbinv.exact.matrix import ExactMatrix
 from symbinv.exact.policy import rationalize
 from symbinv.inverse.derivatives import differentiate
 from symbinv.inverse.invert import Inverse, invert
-from symbinv.inverse.preimage import Preimage, preimage, regions
 from symbinv.inverse.substitute import substitute
 from symbinv.inverse.verdict import Empty, NonEmpty, Unknown
 from symbinv.network.activation import ACTIVATIONS, Activation, activation
@@ -42,9 +42,9 @@ from symbinv.presentation.plot import plot_manifold, plot_pairs
 from symbinv.presentation.text import to_text
 from symbinv.sampler.batched import compile_batched
 from symbinv.sampler.certificate import certify
-from symbinv.sampler.chart import gaussian
 from symbinv.sampler.compile import Sampler, compile_sampler
 from symbinv.sampler.samples import Samples, load_samples
+from symbinv.sampler.walks.chart import gaussian
 
 __version__ = "0.1.0"
 

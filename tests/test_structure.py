@@ -10,16 +10,17 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "symbinv"
-BASE = {"errors", "notation", "files"}
+BASE = {"errors", "notation", "files", "cores"}
 STAGES = {
     "exact": BASE,
     "network": BASE | {"exact"},
     "algebra": BASE | {"exact"},
     "polyhedra": BASE | {"exact"},
-    "inverse": BASE | {"exact", "network", "algebra", "polyhedra", "checker"},
+    "inverse": BASE | {"exact", "network", "algebra", "polyhedra"},
+    "cells": BASE | {"exact", "network", "polyhedra", "inverse", "checker"},
     "derivation": BASE | {"exact", "network", "algebra", "polyhedra", "inverse"},
-    "sampler": BASE | {"exact", "network", "algebra", "polyhedra", "inverse"},
-    "presentation": BASE | {"exact", "network", "algebra", "polyhedra", "inverse", "derivation", "sampler"},
+    "sampler": BASE | {"exact", "network", "algebra", "polyhedra", "inverse", "cells"},
+    "presentation": BASE | {"exact", "network", "algebra", "polyhedra", "inverse", "cells", "derivation", "sampler"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -44,8 +44,9 @@ def read_numbers(text: str) -> list[Fraction]:
 
 
 def is_condition(text: str) -> bool:
-    """Tell a condition from the numbers of a point: it has a relation, or letters other than an exponent's."""
-    return any(c in "<>=" or (c.isalpha() and c not in "eE") for c in text)
+    """Tell a condition from the numbers of a point: it has a relation, or one entry with letters."""
+    has_letters = any(c.isalpha() and c not in "eE" for c in text)
+    return any(c in "<>=" for c in text) or (has_letters and "," not in text)
 
 
 def read_goal(text: str) -> str | list[Fraction]:

@@ -17,6 +17,7 @@ FloatsOption = Annotated[
 ]
 MaxCellsOption = Annotated[int | None, typer.Option(help="Stop after so many cells of a preimage.")]
 MaxSecondsOption = Annotated[float | None, typer.Option(help="Stop the search for cells after so many seconds.")]
+WorkersOption = Annotated[int | None, typer.Option(help="Processes of a long search; one a core where left out.")]
 OutOption = Annotated[Path | None, typer.Option(help="The file to write.")]
 SeedOption = Annotated[int, typer.Option(help="Seed of the draw.")]
 PolicyOption = Annotated[str, typer.Option(help="What floats of the network stand for: exact or decimal.")]

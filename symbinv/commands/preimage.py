@@ -4,19 +4,26 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
+from symbinv.cells.answer import answer
+from symbinv.cells.preimage import preimage as find_preimage
+from symbinv.cells.specification import read_specification
 from symbinv.commands.arguments import read_box, read_goal
-from symbinv.commands.options import BoxOption, JsonOption, MaxCellsOption, MaxSecondsOption, NetArgument, PolicyOption
+from symbinv.commands.options import (
+    BoxOption,
+    JsonOption,
+    MaxCellsOption,
+    MaxSecondsOption,
+    NetArgument,
+    PolicyOption,
+    WorkersOption,
+)
 from symbinv.commands.output import finish, print_json, working
 from symbinv.errors import OptionError
 from symbinv.files import write_whole
-from symbinv.inverse.answer import answer
-from symbinv.inverse.preimage import Preimage
-from symbinv.inverse.preimage import preimage as find_preimage
-from symbinv.inverse.specification import read_specification
 from symbinv.network.network import Network
 from symbinv.network.readers.load import load
 from symbinv.presentation.plot import figure_bytes
@@ -24,7 +31,7 @@ from symbinv.presentation.record import answer_record, preimage_record
 from symbinv.presentation.regions import plot_cells
 from symbinv.presentation.text import preimage_text
 
-STEP = 1.0  # seconds between two lines of progress
+STEP = 0.2  # seconds between two reports of progress
 
 
 def preimage(
@@ -36,6 +43,7 @@ def preimage(
     box: BoxOption = None,
     max_cells: MaxCellsOption = None,
     max_seconds: MaxSecondsOption = None,
+    workers: WorkersOption = None,
     out: Annotated[Path | None, typer.Option(help="Write the certificate, a .json file.")] = None,
     picture: Annotated[
         Path | None, typer.Option(help="Draw the cells: .png, .pdf or .svg; a slice through the centre in more inputs.")
@@ -48,10 +56,18 @@ def preimage(
         raise OptionError("give either --target or --spec, not both and not neither.")
     network = load(net, policy=policy)
     if spec is not None:
-        _answer_specification(network, spec, max_seconds, out, as_json)
+        _answer_specification(network, spec, max_seconds, workers, out, as_json)
     goal = read_goal(str(target))
     with working("searching") as say:
-        found = _search(network, goal, read_box(box, network.sizes[0]), max_cells, max_seconds, say)
+        found = find_preimage(
+            network,
+            goal,
+            box=read_box(box, network.sizes[0]),
+            max_cells=max_cells,
+            max_seconds=max_seconds,
+            workers=workers,
+            progress=_teller(say),
+        )
         written = []
         if out is not None:
             say("writing the certificate")
@@ -71,36 +87,25 @@ def preimage(
     raise typer.Exit(0 if found.is_complete else 3)
 
 
-def _search(
-    network: Network,
-    goal: Any,
-    box: Any,
-    max_cells: int | None,
-    max_seconds: float | None,
-    say: Callable[[str], None],
-) -> Preimage:
-    """Search in slices of a second, and tell after each how far it is."""
-    start = time.monotonic()
-    found: Preimage | None = None
-    while True:
-        left = STEP if max_seconds is None else min(STEP, start + max_seconds - time.monotonic())
-        if found is None:
-            found = find_preimage(network, goal, box=box, max_cells=max_cells, max_seconds=max(0.0, left))
-        else:
-            more = None if max_cells is None else max_cells - len(found.cells)
-            found = found.proceed(max_cells=more, max_seconds=max(0.0, left))
-        say(f"searching: {len(found.cells):,} cells, {found.closed:,} branches closed")
-        spent = max_seconds is not None and time.monotonic() - start >= max_seconds
-        if found.is_complete or spent or (max_cells is not None and len(found.cells) >= max_cells):
-            return found
+def _teller(say: Callable[[str], None]) -> Callable[[int, int], None]:
+    """Return what tells how far a search is, a few times a second."""
+    told = 0.0
+
+    def tell(cells: int, closed: int) -> None:
+        nonlocal told
+        if time.monotonic() - told >= STEP:
+            told = time.monotonic()
+            say(f"searching: {cells:,} cells, {closed:,} branches closed")
+
+    return tell
 
 
 def _answer_specification(
-    network: Network, spec: Path, max_seconds: float | None, out: Path | None, as_json: bool
+    network: Network, spec: Path, max_seconds: float | None, workers: int | None, out: Path | None, as_json: bool
 ) -> NoReturn:
     specification = read_specification(spec)
-    with working("searching"):
-        found = answer(network, specification, max_seconds=max_seconds)
+    with working("searching") as say:
+        found = answer(network, specification, max_seconds=max_seconds, workers=workers, progress=_teller(say))
     if out is not None:
         write_whole(out, json.dumps(found.certificate()))
     record = answer_record(found)

@@ -6,6 +6,9 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from symbinv.cells.preimage import Preimage
+from symbinv.cells.preimage import preimage as find_preimage
+from symbinv.cells.problem import pose
 from symbinv.commands.arguments import is_condition, read_box, read_goal, read_numbers, read_pair
 from symbinv.commands.inverting import inverse_of
 from symbinv.commands.options import (
@@ -20,15 +23,12 @@ from symbinv.commands.options import (
 )
 from symbinv.commands.output import finish, print_json, report_empty, working
 from symbinv.errors import OptionError
-from symbinv.inverse.preimage import Preimage
-from symbinv.inverse.preimage import preimage as find_preimage
-from symbinv.inverse.problem import pose
 from symbinv.inverse.verdict import Empty, Verdict
 from symbinv.network.network import Network
 from symbinv.network.readers.load import load
 from symbinv.presentation.record import samples_record
-from symbinv.sampler.cells import CellSampler
 from symbinv.sampler.compile import Sampler, compile_sampler
+from symbinv.sampler.polytopes.cells import CellSampler
 from symbinv.sampler.stream import stream
 
 

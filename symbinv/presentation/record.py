@@ -5,10 +5,10 @@ from typing import Any
 
 import sympy
 
+from symbinv.cells.answer import Answer
+from symbinv.cells.preimage import Preimage
 from symbinv.errors import NotSupportedError
-from symbinv.inverse.answer import Answer
 from symbinv.inverse.invert import Inverse
-from symbinv.inverse.preimage import Preimage
 from symbinv.inverse.verdict import Empty, NonEmpty, Unknown, Verdict
 from symbinv.network.network import Network
 from symbinv.presentation.text import domain_lines, has_quick_bounds, layer_rows, network_rows

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from symbinv.cells.preimage import Preimage, preimage, regions
+from symbinv.cells.problem import pose
+from symbinv.cells.union import AnyCell
 from symbinv.errors import OptionError, ShapeError
 from symbinv.exact.policy import to_fraction
-from symbinv.inverse.preimage import Preimage, preimage, regions
-from symbinv.inverse.problem import pose
-from symbinv.inverse.union import AnyCell
 from symbinv.network.network import Network
 from symbinv.notation import latex_symbol
 

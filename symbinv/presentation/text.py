@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import sympy
 
+from symbinv.cells.half_space_search import OpenCell
+from symbinv.cells.preimage import Preimage
+from symbinv.cells.union import EXACT_LIMIT
 from symbinv.errors import NotSupportedError
 from symbinv.exact.interval import Interval
 from symbinv.exact.matrix import ExactMatrix
-from symbinv.inverse.half_space_search import OpenCell
 from symbinv.inverse.invert import Inverse
 from symbinv.inverse.layer import LayerInverse
-from symbinv.inverse.preimage import Preimage
-from symbinv.inverse.union import EXACT_LIMIT
 from symbinv.inverse.verdict import Empty, NonEmpty
 from symbinv.network.network import Network
 

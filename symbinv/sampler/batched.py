@@ -19,11 +19,11 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
+from symbinv.cores import available_cores
 from symbinv.errors import NotSupportedError, OptionError, ShapeError
 from symbinv.exact.matrix import ExactMatrix
 from symbinv.inverse.invert import Inverse
 from symbinv.inverse.layer import LayerInverse, piece_interval
-from symbinv.inverse.team import available_cores
 from symbinv.sampler.compile import inside
 from symbinv.sampler.program import (
     AS_DERIVED,

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from symbinv.errors import NotSupportedError
 from symbinv.files import write_whole, write_with
-from symbinv.sampler.body import Body
 from symbinv.sampler.diagnostics import effective_size, split_r_hat
-from symbinv.sampler.hit_and_run import hit_and_run
-from symbinv.sampler.manifold import Leg, Walk, all_inputs, walk_leg
-from symbinv.sampler.triangulation import Triangulation
+from symbinv.sampler.polytopes.body import Body
+from symbinv.sampler.polytopes.hit_and_run import hit_and_run
+from symbinv.sampler.polytopes.triangulation import Triangulation
 from symbinv.sampler.validity import FORWARD_TOLERANCE, Goal
+from symbinv.sampler.walks.manifold import Leg, Walk, all_inputs, walk_leg
 
 Array = NDArray[np.float64]
 BLOCK_CHAINS = 256

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from symbinv.inverse.team import available_cores
+from symbinv.cores import available_cores
 from symbinv.sampler.kernel import LayerKernel
 
 CACHE = 4 << 20

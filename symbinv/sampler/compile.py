@@ -19,18 +19,18 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
+from symbinv.cells.preimage import Preimage
 from symbinv.errors import InexactError, NotSupportedError, OptionError, ShapeError
 from symbinv.exact.interval import Interval
 from symbinv.exact.policy import to_fraction
 from symbinv.inverse.invert import Inverse
 from symbinv.inverse.layer import LayerInverse
-from symbinv.inverse.preimage import Preimage
 from symbinv.inverse.target import to_target
 from symbinv.inverse.verdict import Empty
 from symbinv.network.network import Network
 from symbinv.sampler.blocks import run_blocks
-from symbinv.sampler.cells import CellSampler
 from symbinv.sampler.kernel import LayerKernel, compile_layer
+from symbinv.sampler.polytopes.cells import CellSampler
 
 Array = NDArray[np.float64]
 BLOCK = 4096

@@ -17,13 +17,13 @@ from symbinv.errors import InexactError, OptionError
 from symbinv.inverse.invert import Inverse
 from symbinv.inverse.verdict import Empty
 from symbinv.network.network import to_box
-from symbinv.sampler.chart import Gaussian
 from symbinv.sampler.compile import Sampler
 from symbinv.sampler.literal import LITERAL_METHODS, draw_literal
 from symbinv.sampler.projection import draw_projected
 from symbinv.sampler.samples import Report, Samples
-from symbinv.sampler.uniform import draw_uniform
 from symbinv.sampler.validity import TOLERANCE, corrected, misses, residuals, statuses
+from symbinv.sampler.walks.chart import Gaussian
+from symbinv.sampler.walks.uniform import draw_uniform
 
 Array = NDArray[np.float64]
 METHODS = ("uniform", *LITERAL_METHODS, "project")
@@ -69,7 +69,7 @@ def draw(
 
     Raises:
         OptionError: For an unknown method or measure, or a missing box or range.
-        NotSupportedError: Where the walk cannot be made (see `symbinv.sampler.uniform`).
+        NotSupportedError: Where the walk cannot be made (see `symbinv.sampler.walks.uniform`).
         BudgetError: For a grid of more than 10 million points.
         InexactError: For a symbolic target.
 

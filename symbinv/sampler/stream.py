@@ -35,12 +35,12 @@ from symbinv.sampler.block import (
     read_block,
     write_json,
 )
-from symbinv.sampler.cells import CellSampler
-from symbinv.sampler.chart import Gaussian
 from symbinv.sampler.compile import Sampler
-from symbinv.sampler.manifold import Walk, single_blas_thread
+from symbinv.sampler.polytopes.cells import CellSampler
 from symbinv.sampler.stream_plan import Plan, plan_cells, plan_inverse
-from symbinv.sampler.tuning import Tuning
+from symbinv.sampler.walks.chart import Gaussian
+from symbinv.sampler.walks.manifold import Walk, single_blas_thread
+from symbinv.sampler.walks.tuning import Tuning
 
 Array = NDArray[np.float64]
 VERSION = 2

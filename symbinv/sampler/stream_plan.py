@@ -7,23 +7,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from symbinv.cells.half_space_search import OpenCell
+from symbinv.cells.output_set import OutputSet
 from symbinv.errors import NotSupportedError, OptionError
-from symbinv.inverse.half_space_search import OpenCell
 from symbinv.inverse.invert import Inverse
-from symbinv.inverse.output_set import OutputSet
 from symbinv.inverse.verdict import Empty
 from symbinv.network.network import Network, to_box, to_exact_input
 from symbinv.polyhedra.feasibility import LinearSystem
 from symbinv.sampler.block import BodySource, SimplexSource, Source
-from symbinv.sampler.body import NoPoints, recognise
-from symbinv.sampler.cells import CellSampler, body_of, volume_shares
-from symbinv.sampler.chart import Gaussian
-from symbinv.sampler.linear import check_start, is_linear, linear_system
-from symbinv.sampler.manifold import Walk
-from symbinv.sampler.triangulation import TRIANGULATED, Triangulation
-from symbinv.sampler.tuning import Tuning
-from symbinv.sampler.uniform import LAWS, prepare, refuse_patterns, walkable
+from symbinv.sampler.polytopes.body import NoPoints, recognise
+from symbinv.sampler.polytopes.cells import CellSampler, body_of, volume_shares
+from symbinv.sampler.polytopes.linear import check_start, is_linear, linear_system
+from symbinv.sampler.polytopes.triangulation import TRIANGULATED, Triangulation
 from symbinv.sampler.validity import Goal
+from symbinv.sampler.walks.chart import Gaussian
+from symbinv.sampler.walks.manifold import Walk
+from symbinv.sampler.walks.tuning import Tuning
+from symbinv.sampler.walks.uniform import LAWS, prepare, refuse_patterns, walkable
 
 Array = NDArray[np.float64]
 

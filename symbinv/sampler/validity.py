@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from symbinv.cells.output_set import OutputSet
 from symbinv.inverse.invert import Inverse
-from symbinv.inverse.output_set import OutputSet
 from symbinv.inverse.pattern import unit_ranges
 from symbinv.network.constraint import project
 

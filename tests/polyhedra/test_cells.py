@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from symbinv.cells.preimage import regions
 from symbinv.errors import ShapeError
 from symbinv.exact.integer import IntegerMatrix, determinant, exact_sum, primitive
-from symbinv.inverse.preimage import regions
 from symbinv.network.network import Network
 from symbinv.polyhedra.cutting import common_bits, crossed_edges, face_dimension
 from symbinv.polyhedra.polyhedron import Polyhedron

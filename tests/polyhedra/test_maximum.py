@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import symbinv.inverse.problem as engine
+import symbinv.cells.problem as engine
 from symbinv import Network, Polyhedron
-from symbinv.inverse.preimage import preimage, regions
+from symbinv.cells.preimage import preimage, regions
 from symbinv.polyhedra.maximum import maximum
 
 from ..strategies import matrices, short

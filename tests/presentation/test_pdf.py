@@ -56,7 +56,7 @@ def test_a_pdf_is_compiled(run, tmp_path, mode):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--out", "a.doc"], "written as .tex, .pdf, .md, .txt, not '.doc'"),
+        (["--out", "a.doc"], "written as .tex, .pdf, .md, .txt, .json, not '.doc'"),
         (["--out", "a.md", "--mode", "beamer"], "--out must end in .tex or .pdf"),
         (["--mode", "beamer"], "--out must end in .tex or .pdf"),
         (["--out", "a.tex", "--mode", "poster"], "mode must be one of article, fragment, appendix, beamer"),

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from symbinv.cells.preimage import preimage, regions
 from symbinv.errors import OptionError, ShapeError
-from symbinv.inverse.preimage import preimage, regions
 from symbinv.network.network import Network
 from symbinv.presentation.regions import plot_cells, plot_classes, plot_projection
 

@@ -8,8 +8,8 @@ from scipy import stats
 
 import symbinv as si
 from symbinv.polyhedra.polyhedron import Polyhedron
-from symbinv.sampler import cells as cell_draws
-from symbinv.sampler import whole_set
+from symbinv.sampler.polytopes import cells as cell_draws
+from symbinv.sampler.polytopes import whole_set
 from symbinv.sampler.stream import stream
 
 from .walk_cases import energy_distance_test

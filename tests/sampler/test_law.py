@@ -5,8 +5,8 @@ import pytest
 from scipy import integrate, optimize, stats
 
 import symbinv as si
-from symbinv.sampler.chart import gaussian
 from symbinv.sampler.diagnostics import effective_size
+from symbinv.sampler.walks.chart import gaussian
 
 from .walk_cases import TRAINED, energy_distance_test, trained
 

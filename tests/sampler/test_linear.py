@@ -11,7 +11,7 @@ from symbinv.exact.interval import Interval
 from symbinv.exact.loglinear import LogLinear
 from symbinv.exact.matrix import ExactMatrix
 from symbinv.polyhedra.feasibility import LinearSystem
-from symbinv.sampler.body import NoPoints, recognise
+from symbinv.sampler.polytopes.body import NoPoints, recognise
 from symbinv.sampler.stream import stream
 
 RATE = 1e-4

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 import symbinv as si
-from symbinv.sampler.polytope import draw_polytope, volume
+from symbinv.sampler.polytopes.polytope import draw_polytope, volume
 
 RATE = 1e-4
 

@@ -6,8 +6,8 @@ from scipy import integrate, optimize
 
 import symbinv as si
 from symbinv.network.fibermap import network_fiber
-from symbinv.sampler.anneal import anneal
-from symbinv.sampler.chart import BoxChart
+from symbinv.sampler.walks.anneal import anneal
+from symbinv.sampler.walks.chart import BoxChart
 
 FALSE_ALARM_Z = 3.9  # two-sided 1e-4
 BOX = np.array([[-1.0, 1.0], [-1.0, 1.0]])

@@ -13,12 +13,12 @@ from scipy import integrate
 
 import symbinv as si
 from symbinv.network.fibermap import network_fiber
-from symbinv.sampler.chart import BoxChart, GaussianChart, gaussian
 from symbinv.sampler.diagnostics import effective_size, split_r_hat
-from symbinv.sampler.gram import factor, gram, solve
-from symbinv.sampler.manifold import run_walk, warm_walk
-from symbinv.sampler.starts import take_to_manifold
-from symbinv.sampler.walk import Manifold
+from symbinv.sampler.walks.chart import BoxChart, GaussianChart, gaussian
+from symbinv.sampler.walks.gram import factor, gram, solve
+from symbinv.sampler.walks.manifold import run_walk, warm_walk
+from symbinv.sampler.walks.starts import take_to_manifold
+from symbinv.sampler.walks.walk import Manifold
 
 from .walk_cases import Torus, trained
 

@@ -1,0 +1,1 @@
+"""Uniform draws of what linear pieces make: polytopes, cells of a preimage, linear fibers."""

@@ -1,0 +1,1 @@
+"""Uniform draws of smooth fibers: annealed starts, a constrained walk, what its chains say."""
