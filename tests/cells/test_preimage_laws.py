@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy.spatial import ConvexHull, QhullError
 
 from symbinv import Network, Polyhedron
+from symbinv.cells import union
 from symbinv.cells.preimage import preimage, regions
-from symbinv.inverse import union
 
 quarters = st.integers(-8, 8).map(lambda e: Fraction(e, 4))
 

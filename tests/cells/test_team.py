@@ -138,7 +138,7 @@ def test_a_script_without_a_main_guard_runs_once_and_leaves_no_process(tmp_path)
         textwrap.dedent("""
         import numpy as np
         import symbinv as si
-        from symbinv.inverse import team
+        from symbinv.cells import team
         print("once", flush=True)
         team.PATIENCE = 0.0
         rng = np.random.default_rng(0)
