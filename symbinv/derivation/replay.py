@@ -14,10 +14,11 @@ from typing import Any
 import sympy
 
 from symbinv.derivation import steps
-from symbinv.derivation.equality import Claim, Judge, weakest
+from symbinv.derivation.equality import EXACT, Claim, Judge, weakest
 from symbinv.derivation.parametric_steps import CaseSolved, CaseTreeGiven, ClosedFormGiven
 from symbinv.derivation.replay_claims import general_elimination, substitution
 from symbinv.derivation.replay_layer import LayerReplay
+from symbinv.derivation.replay_parametric import CasesReplay, closed_form
 from symbinv.derivation.replay_verdict import prove_verdict
 from symbinv.derivation.serialise import fingerprint_of
 from symbinv.derivation.steps import Derivation, Step
@@ -137,6 +138,8 @@ class _Walk:
         self.activations: tuple[Activation, ...] = ()
         self.layers: list[LayerReplay] = []
         self.names = Names()
+        self.closed: set[int] = set()
+        self.cases: CasesReplay | None = None
         self.rebuilt: Network | None = None
 
     @property
@@ -162,8 +165,12 @@ class _Walk:
                 claim = substitution(step, self.layers, self.judge)
             case steps.GeneralElimination():
                 claim = general_elimination(step, self.judge)
-            case CaseTreeGiven() | CaseSolved() | ClosedFormGiven():
-                raise StepFailedError("it cannot be replayed yet")
+            case ClosedFormGiven():
+                claim = self._closed_form(step)
+            case CaseTreeGiven():
+                self.cases, claim = CasesReplay(self.judge, self.names, step), EXACT
+            case CaseSolved():
+                claim = self._case(step)
             case _:
                 if self.layer is None:
                     raise StepFailedError("it must belong to a layer")
@@ -175,9 +182,11 @@ class _Walk:
     def allowed(self) -> tuple[type | None, ...]:
         """Return the kinds of step that may come next; None stands for the end."""
         if self.previous is None:
-            return (steps.NetworkGiven, steps.GeneralElimination)
+            return (steps.NetworkGiven, steps.GeneralElimination, CaseTreeGiven)
         if self.previous is steps.GeneralElimination:
             return (None,)
+        if self.cases is not None:
+            return (None if self.cases.is_complete else CaseSolved,)
         if self.previous is steps.NetworkGiven:
             return (steps.LayerGiven,)
         if self.previous in (steps.VerdictGiven, steps.SubstitutionChecked):
@@ -218,6 +227,18 @@ class _Walk:
         claim = layer.given(step)
         self.layers.append(layer)
         return claim
+
+    def _closed_form(self, step: ClosedFormGiven) -> Claim:
+        layer = next((found for found in self.layers if found.index == step.layer), None)
+        if layer is None or step.layer in self.closed:
+            raise StepFailedError("it must belong to a layer that was solved before and has no closed form yet")
+        self.closed.add(step.layer)
+        return closed_form(step, layer, self.judge)
+
+    def _case(self, step: CaseSolved) -> Claim:
+        if self.cases is None:
+            raise StepFailedError("CaseTreeGiven must come first")
+        return self.cases.solved(step)
 
     def _verdict(self, step: steps.VerdictGiven) -> Claim:
         if self.network is None:
@@ -270,7 +291,7 @@ def _allowed_in(layer: LayerReplay, previous: type) -> tuple[type | None, ...]:
         return (steps.ConditionsStated,)
     if previous is steps.ConditionsStated and layer.bounded:
         return (steps.DomainStated,)
-    return (end,)
+    return (ClosedFormGiven, end)
 
 
 def _after_elimination(layer: LayerReplay) -> type:
