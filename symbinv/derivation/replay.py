@@ -7,7 +7,7 @@ at the end the verdict with its evidence. The first step that fails is named wit
 ends there. What is not proved: titles, notes and reasons, which are sentences for the reader.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -201,7 +201,8 @@ class _Walk:
         need(all(n > 0 for n in step.sizes), "sizes must be positive")
         need(len(step.target) == step.sizes[-1], f"the target must have {step.sizes[-1]} entries")
         need(len(step.pattern) == depth, f"the pattern must have {depth} entries")
-        self.activations = tuple(map(_activation, step.activations))
+        slopes = {s.name: s for s in step.parameters}
+        self.activations = tuple(_activation(label, slopes) for label in step.activations)
         for label, f, units, m in zip(step.activations, self.activations, step.pattern, step.sizes[1:], strict=True):
             need(label == f.label, f"the activation must be written {f.label!r}, not {label!r}")
             if units is not None:
@@ -211,8 +212,9 @@ class _Walk:
         if step.box is not None:
             to_box(step.box, step.sizes[0])
         need(not any(v.has(sympy.Float) for v in step.target), "the target must be exact")
-        parameters = {v for f in self.activations for v in f.parameters.values() if isinstance(v, sympy.Symbol)}
-        self.names.use(parameters.union(*(v.free_symbols for v in step.target)))
+        values = [v for f in self.activations for v in f.parameters.values() if isinstance(v, sympy.Symbol)]
+        need(step.parameters == tuple(dict.fromkeys(values)), "the parameters must be the symbols of the activations")
+        self.names.use(set(values).union(*(v.free_symbols for v in step.target)))
         self.network = step
         return Claim("exact")
 
@@ -257,11 +259,11 @@ class _Walk:
         return claim
 
 
-def _activation(label: str) -> Activation:
+def _activation(label: str, symbols: Mapping[str, sympy.Symbol]) -> Activation:
     """Return the activation of a label, whose parameters may be symbols, as in leaky_relu(alpha=alpha)."""
     head, _, tail = label.removesuffix(")").partition("(")
     pairs = [part.strip().partition("=") for part in tail.split(",") if part.strip()]
-    kept = {key: sympy.Symbol(value) for key, equals, value in pairs if equals and value[:1].isalpha()}
+    kept = {key: symbols[value] for key, equals, value in pairs if equals and value in symbols}
     numbers = ", ".join(f"{key}={value}" for key, _, value in pairs if key not in kept)
     return activation(f"{head}({numbers})", **kept) if kept else activation(label)
 

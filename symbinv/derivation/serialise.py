@@ -35,18 +35,8 @@ STEPS: tuple[type, ...] = typing.get_args(Step)
 RECORDS: dict[str, type] = {
     c.__name__: c
     for c in (
-        *STEPS,
-        steps.Multipliers,
-        PivotRatio,
-        Ratio,
-        Update,
-        Swap,
-        Scale,
-        AddMultiple,
-        Empty,
-        NonEmpty,
-        Unknown,
-        Interval,
+        *(*STEPS, steps.Multipliers, PivotRatio, Ratio, Update),
+        *(Swap, Scale, AddMultiple, Empty, NonEmpty, Unknown, Interval),
     )
 }
 
