@@ -92,9 +92,10 @@ def true_all_the_same(original: si.Derivation, changed: si.Derivation) -> str | 
     old, new = rest[0][-1], rest[1][-1]
     network = original.replay().network
     given = original.steps[0]
-    if old == replace(new, verdict=replace(new.verdict, radius=getattr(old.verdict, "radius", 0))):
-        return "what lies within a radius lies within a larger one" if new.verdict.radius > old.verdict.radius else None
-    if isinstance(new.verdict, si.NonEmpty):
+    if isinstance(old.verdict, si.NonEmpty) and isinstance(new.verdict, si.NonEmpty):
+        if old == replace(new, verdict=replace(new.verdict, radius=old.verdict.radius)):
+            wider = new.verdict.radius > old.verdict.radius
+            return "what lies within a radius lies within a larger one" if wider else None
         same = old == replace(new, verdict=replace(new.verdict, witness=old.verdict.witness))
         reached = network.forward(list(new.verdict.witness))
         close = all(abs(sympy.N(a - b, 60)) < 1e-50 for a, b in zip(reached, given.target, strict=True))
