@@ -101,7 +101,9 @@ class CasesReplay:
         here = Where(self.judge, self.symbols, step.equations, step.nonzero)
         need(not here.is_impossible, "there are no numbers that fall in the case")
         claims = [self._matrix(step.matrix, here)]
-        columns = [given.unknowns.index(r.unknown) for r in step.ratios]
+        stated = [r.unknown for r in step.ratios]
+        need(set(stated) <= set(given.unknowns), f"the pivot variables must be among {listed(given.unknowns)}")
+        columns = [given.unknowns.index(x) for x in stated]
         need(columns == sorted(set(columns)), "the pivot variables must come in their order, none twice")
         free = tuple(x for j, x in enumerate(given.unknowns) if j not in columns)
         need(step.free == free, f"the free variables must be {listed(free)}")

@@ -16,7 +16,7 @@ from typing import Any
 import sympy
 
 import symbinv as si
-from symbinv.derivation.steps import ClosedFormGiven, SubstitutionChecked
+from symbinv.derivation.steps import ClosedFormGiven, SubstitutionChecked, VerdictGiven
 
 SENTENCES = {"title", "notes", "reason", "format", "version", "type"}
 NUMBER = re.compile(r"-?\d+(/\d+)?")
@@ -90,6 +90,8 @@ def true_all_the_same(original: si.Derivation, changed: si.Derivation) -> str | 
     if len(rest[0]) != len(rest[1]) or rest[0][:-1] != rest[1][:-1]:
         return None
     old, new = rest[0][-1], rest[1][-1]
+    if not isinstance(old, VerdictGiven) or not isinstance(new, VerdictGiven):
+        return None
     network = original.replay().network
     given = original.steps[0]
     if isinstance(old.verdict, si.NonEmpty) and isinstance(new.verdict, si.NonEmpty):

@@ -93,7 +93,6 @@ def parametric():
         "closed_divided": with_closed_form(si.invert(divided, free={1: [0]})),
         "cases_shared": derive_cases(si.reduce_cases([[A, B / (1 + C)], [C, A * B]])),
         "cases_squares": derive_cases(si.reduce_cases([[A, B, C], [C, A, B], [B, C, A]])),
-        "cases_open": derive_cases(si.reduce_cases([[A**3 - B**2 - 1, C], [B, A**3 - B**2 - 1]])),
     }
 
 
