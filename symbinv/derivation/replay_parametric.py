@@ -63,7 +63,7 @@ def _common_denominator(row: Sequence[sympy.Expr]) -> sympy.Expr:
 def _are_polynomials(expressions: Sequence[sympy.Expr], symbols: frozenset[sympy.Symbol]) -> None:
     for e in expressions:
         fits = e.free_symbols <= symbols and e.is_polynomial(*e.free_symbols)
-        need(fits, f"{short(e)} must be a polynomial in the symbols of the matrix")
+        need(fits, f"{short(e)} must be a polynomial in {listed(symbols)}")
 
 
 class CasesReplay:
@@ -192,11 +192,15 @@ class _System:
 
     def _condition(self, expression: sympy.Expr) -> Row:
         """Return the coefficients of the right sides in a condition."""
+        _are_polynomials((expression,), self.symbols.union(self.sides))
         found: dict[sympy.Symbol, sympy.Expr] = {}
         for term in sympy.Add.make_args(expression):
             side = next((r for r in self.sides if r in term.free_symbols), None)
             coefficient, rest = term.as_independent(side, as_Add=False) if side is not None else (term, None)
             need(side is not None and rest == side, f"{short(expression)} must be linear in {listed(self.sides)}")
             found[side] = found.get(side, sympy.Integer(0)) + coefficient
-        _are_polynomials(tuple(found.values()), self.symbols)
+        need(
+            not any(e.has(*self.sides) for e in found.values()),
+            f"{short(expression)} must be linear in the right sides",
+        )
         return [found.get(r, sympy.Integer(0)) for r in self.sides]

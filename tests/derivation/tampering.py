@@ -94,10 +94,10 @@ def true_all_the_same(original: si.Derivation, changed: si.Derivation) -> str | 
         return None
     network = original.replay().network
     given = original.steps[0]
-    if isinstance(old.verdict, si.NonEmpty) and isinstance(new.verdict, si.NonEmpty):
+    if isinstance(new.verdict, si.NonEmpty) and isinstance(old.verdict, si.NonEmpty):
         if old == replace(new, verdict=replace(new.verdict, radius=old.verdict.radius)):
-            wider = new.verdict.radius > old.verdict.radius
-            return "what lies within a radius lies within a larger one" if wider else None
+            larger = new.verdict.radius > old.verdict.radius > 0
+            return "what lies within a radius lies within a larger one" if larger else None
         same = old == replace(new, verdict=replace(new.verdict, witness=old.verdict.witness))
         reached = network.forward(list(new.verdict.witness))
         close = all(abs(sympy.N(a - b, 60)) < 1e-50 for a, b in zip(reached, given.target, strict=True))
