@@ -199,8 +199,6 @@ class _System:
             coefficient, rest = term.as_independent(side, as_Add=False) if side is not None else (term, None)
             need(side is not None and rest == side, f"{short(expression)} must be linear in {listed(self.sides)}")
             found[side] = found.get(side, sympy.Integer(0)) + coefficient
-        need(
-            not any(e.has(*self.sides) for e in found.values()),
-            f"{short(expression)} must be linear in the right sides",
-        )
+        is_linear = not any(e.has(*self.sides) for e in found.values())
+        need(is_linear, f"{short(expression)} must be linear in the right sides")
         return [found.get(r, sympy.Integer(0)) for r in self.sides]

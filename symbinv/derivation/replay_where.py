@@ -1,11 +1,10 @@
 """Where: the real parameters at which given polynomials vanish and others do not, and what follows there.
 
 Equations that are linear in a symbol, with a coefficient that does not vanish, are solved for it, and sums of squares
-are taken apart; what is left stays open and generates an ideal. Every answer but "unknown" is a proof.
+are taken apart; what is left stays open, and its multiples vanish. Every answer but "unknown" is a proof.
 """
 
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 
 import sympy
 
@@ -53,13 +52,14 @@ class Where:
 
     def vanishes(self, expression: sympy.Expr) -> bool:
         """Tell whether an expression, whose divisors do not vanish here, surely is zero."""
-        top = self._ring.rational_function(expression.xreplace(self._meanings))
-        return top.is_zero or (self._ideal is not None and bool(self._ideal.contains(top.parts()[0])))
+        there = self._ring.rational_function(expression.xreplace(self._meanings))
+        top = self._ring.rational_function(there.parts()[0])
+        return top.is_zero or any((top / self._ring.rational_function(e)).parts()[1].is_number for e in self._open)
 
     def equal(self, left: sympy.Expr, right: sympy.Expr) -> Claim | None:
         """Return what the equality of two expressions rests on here; None where it does not follow."""
         claim = self._judge.equal(left, right, self._meanings)
-        return EXACT if claim is None and self._ideal is not None and self.vanishes(left - right) else claim
+        return EXACT if claim is None and self._open and self.vanishes(left - right) else claim
 
     def is_nonzero(self, expression: sympy.Expr) -> bool:
         """Tell whether an expression surely is not zero."""
@@ -67,10 +67,6 @@ class Where:
             return True
         there = self._ring.rational_function(expression.xreplace(self._meanings))
         return not there.is_zero and all(self._never_zero(f) for f in there.factors())
-
-    @cached_property
-    def _ideal(self) -> sympy.GroebnerBasis | None:
-        return sympy.groebner(self._open, *self.symbols, order="grevlex") if self._open else None
 
     def _factor(self) -> None:
         """Take what does not vanish apart into irreducible factors, the solved symbols replaced."""
