@@ -34,6 +34,7 @@ from symbinv.exact.polynomial import ring_of
 from symbinv.inverse.invert import Inverse
 from symbinv.inverse.layer import LayerInverse
 from symbinv.inverse.verdict import Empty
+from symbinv.network.network import Network
 from symbinv.notation import inputs_of_layer, layer_superscript, symbol, symbols
 from symbinv.polyhedra.feasibility import Certificate
 
@@ -52,7 +53,14 @@ def derive(inverse: Inverse) -> Derivation:
     labels = tuple(layer.activation.label for layer in network.layers)
     steps: list[Step] = [
         NetworkGiven(
-            network.sizes, labels, inverse.target, inverse.notes, inverse.box, inverse.pattern, fingerprint_of(network)
+            network.sizes,
+            labels,
+            inverse.target,
+            inverse.notes,
+            inverse.box,
+            inverse.pattern,
+            fingerprint_of(network),
+            _parameters(network),
         )
     ]
     for step in inverse.steps:
@@ -60,6 +68,12 @@ def derive(inverse: Inverse) -> Derivation:
     steps.append(_verdict(inverse))
     sizes = " -> ".join(map(str, network.sizes))
     return Derivation(f"Inversion of a {sizes} network", tuple(steps))
+
+
+def _parameters(network: Network) -> tuple[sympy.Symbol, ...]:
+    """Return the symbols that the activations keep, in the order of the layers."""
+    values = [v for layer in network.layers for v in layer.activation.parameters.values()]
+    return tuple(dict.fromkeys(v for v in values if isinstance(v, sympy.Symbol)))
 
 
 def _verdict(inverse: Inverse) -> VerdictGiven:

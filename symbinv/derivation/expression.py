@@ -20,6 +20,7 @@ from sympy.core.function import AppliedUndef
 
 from symbinv.errors import NotSupportedError, ReadError
 from symbinv.exact.policy import to_rational
+from symbinv.network.activations.branched import gelu_left_inverse, gelu_right_inverse
 
 DEPTH_LIMIT = 200
 EXPONENT_LIMIT = 10_000
@@ -39,6 +40,8 @@ FUNCTIONS: Mapping[str, Any] = {
         sympy.LambertW,
         sympy.Abs,
         sympy.sign,
+        gelu_left_inverse,
+        gelu_right_inverse,
     )
 }
 RELATIONS: Mapping[str, Any] = {

@@ -7,7 +7,7 @@ import sympy
 from symbinv.exact.matrix import ExactMatrix
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class PivotRatio:
     """One pivot variable as a ratio: unknown = (sum of a * r - sum of b * x) / denominator.
 
@@ -30,7 +30,7 @@ class PivotRatio:
         return top / self.denominator
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class ClosedFormGiven:
     """The pivot variables of a layer as ratios of determinants.
 
@@ -49,7 +49,7 @@ class ClosedFormGiven:
     denominators: tuple[sympy.Expr, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class CaseTreeGiven:
     """The system [matrix | sides] whose cases follow, and how many there are."""
 
@@ -59,7 +59,7 @@ class CaseTreeGiven:
     count: int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class CaseSolved:
     """One case of a tree, with all solutions there.
 

@@ -7,17 +7,18 @@ at the end the verdict with its evidence. The first step that fails is named wit
 ends there. What is not proved: titles, notes and reasons, which are sentences for the reader.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sympy
 
 from symbinv.derivation import steps
-from symbinv.derivation.equality import Claim, Judge, weakest
+from symbinv.derivation.equality import EXACT, Claim, Judge, weakest
 from symbinv.derivation.parametric_steps import CaseSolved, CaseTreeGiven, ClosedFormGiven
 from symbinv.derivation.replay_claims import general_elimination, substitution
 from symbinv.derivation.replay_layer import LayerReplay
+from symbinv.derivation.replay_parametric import CasesReplay, closed_form
 from symbinv.derivation.replay_verdict import prove_verdict
 from symbinv.derivation.serialise import fingerprint_of
 from symbinv.derivation.steps import Derivation, Step
@@ -137,6 +138,8 @@ class _Walk:
         self.activations: tuple[Activation, ...] = ()
         self.layers: list[LayerReplay] = []
         self.names = Names()
+        self.closed: set[int] = set()
+        self.cases: CasesReplay | None = None
         self.rebuilt: Network | None = None
 
     @property
@@ -162,8 +165,12 @@ class _Walk:
                 claim = substitution(step, self.layers, self.judge)
             case steps.GeneralElimination():
                 claim = general_elimination(step, self.judge)
-            case CaseTreeGiven() | CaseSolved() | ClosedFormGiven():
-                raise StepFailedError("it cannot be replayed yet")
+            case ClosedFormGiven():
+                claim = self._closed_form(step)
+            case CaseTreeGiven():
+                self.cases, claim = CasesReplay(self.judge, self.names, step), EXACT
+            case CaseSolved():
+                claim = self._case(step)
             case _:
                 if self.layer is None:
                     raise StepFailedError("it must belong to a layer")
@@ -175,9 +182,11 @@ class _Walk:
     def allowed(self) -> tuple[type | None, ...]:
         """Return the kinds of step that may come next; None stands for the end."""
         if self.previous is None:
-            return (steps.NetworkGiven, steps.GeneralElimination)
+            return (steps.NetworkGiven, steps.GeneralElimination, CaseTreeGiven)
         if self.previous is steps.GeneralElimination:
             return (None,)
+        if self.cases is not None:
+            return (None if self.cases.is_complete else CaseSolved,)
         if self.previous is steps.NetworkGiven:
             return (steps.LayerGiven,)
         if self.previous in (steps.VerdictGiven, steps.SubstitutionChecked):
@@ -192,7 +201,8 @@ class _Walk:
         need(all(n > 0 for n in step.sizes), "sizes must be positive")
         need(len(step.target) == step.sizes[-1], f"the target must have {step.sizes[-1]} entries")
         need(len(step.pattern) == depth, f"the pattern must have {depth} entries")
-        self.activations = tuple(map(_activation, step.activations))
+        slopes = {s.name: s for s in step.parameters}
+        self.activations = tuple(_activation(label, slopes) for label in step.activations)
         for label, f, units, m in zip(step.activations, self.activations, step.pattern, step.sizes[1:], strict=True):
             need(label == f.label, f"the activation must be written {f.label!r}, not {label!r}")
             if units is not None:
@@ -202,8 +212,9 @@ class _Walk:
         if step.box is not None:
             to_box(step.box, step.sizes[0])
         need(not any(v.has(sympy.Float) for v in step.target), "the target must be exact")
-        parameters = {v for f in self.activations for v in f.parameters.values() if isinstance(v, sympy.Symbol)}
-        self.names.use(parameters.union(*(v.free_symbols for v in step.target)))
+        values = [v for f in self.activations for v in f.parameters.values() if isinstance(v, sympy.Symbol)]
+        need(step.parameters == tuple(dict.fromkeys(values)), "the parameters must be the symbols of the activations")
+        self.names.use(set(values).union(*(v.free_symbols for v in step.target)))
         self.network = step
         return Claim("exact")
 
@@ -218,6 +229,18 @@ class _Walk:
         claim = layer.given(step)
         self.layers.append(layer)
         return claim
+
+    def _closed_form(self, step: ClosedFormGiven) -> Claim:
+        layer = next((found for found in self.layers if found.index == step.layer), None)
+        if layer is None or step.layer in self.closed:
+            raise StepFailedError("it must belong to a layer that was solved before and has no closed form yet")
+        self.closed.add(step.layer)
+        return closed_form(step, layer, self.judge)
+
+    def _case(self, step: CaseSolved) -> Claim:
+        if self.cases is None:
+            raise StepFailedError("CaseTreeGiven must come first")
+        return self.cases.solved(step)
 
     def _verdict(self, step: steps.VerdictGiven) -> Claim:
         if self.network is None:
@@ -236,11 +259,11 @@ class _Walk:
         return claim
 
 
-def _activation(label: str) -> Activation:
+def _activation(label: str, symbols: Mapping[str, sympy.Symbol]) -> Activation:
     """Return the activation of a label, whose parameters may be symbols, as in leaky_relu(alpha=alpha)."""
     head, _, tail = label.removesuffix(")").partition("(")
     pairs = [part.strip().partition("=") for part in tail.split(",") if part.strip()]
-    kept = {key: sympy.Symbol(value) for key, equals, value in pairs if equals and value[:1].isalpha()}
+    kept = {key: symbols[value] for key, equals, value in pairs if equals and value in symbols}
     numbers = ", ".join(f"{key}={value}" for key, _, value in pairs if key not in kept)
     return activation(f"{head}({numbers})", **kept) if kept else activation(label)
 
@@ -270,7 +293,7 @@ def _allowed_in(layer: LayerReplay, previous: type) -> tuple[type | None, ...]:
         return (steps.ConditionsStated,)
     if previous is steps.ConditionsStated and layer.bounded:
         return (steps.DomainStated,)
-    return (end,)
+    return (ClosedFormGiven, end)
 
 
 def _after_elimination(layer: LayerReplay) -> type:

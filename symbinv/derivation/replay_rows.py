@@ -34,6 +34,7 @@ class SystemReplay:
         coefficients: The matrix that the layer's weights make; set when these are given.
         table, side: The current rows, and the right side in names; `forms` is it in the r_i, over numbers.
         pivots: Columns, in the order of their rows.
+        order: The rows of the matrix in the order that swaps have put them in, from 0.
     """
 
     coefficients: ExactMatrix
@@ -54,6 +55,7 @@ class SystemReplay:
         self.solved: list[steps.PivotSolved] = []
         self.written = 0
         self.pivots: list[int] = []
+        self.order: list[int] = []
         self.rank = 0
         self.reduced_sides: list[Form] | None = None
 
@@ -78,6 +80,7 @@ class SystemReplay:
         self.is_rational = step.matrix.is_rational
         self.table: list[list[Any]] = step.matrix.fractions() if self.is_rational else step.matrix.to_sympy().tolist()
         self.side: list[sympy.Expr] = list(step.sides)
+        self.order = list(range(len(self.side)))
         self.forms: list[Form] = [{r: Fraction(1)} for r in self.side_names]
         self.divisors = set() if self.is_rational else divisors(*step.matrix.to_sympy())
         self.known = set(self.side_names) | step.matrix.free_symbols()
@@ -133,7 +136,7 @@ class SystemReplay:
         match operation:
             case Swap(first, second):
                 need(first in size and second in size, "a row operation must name rows of the matrix")
-                tables: tuple[list[Any], ...] = (self.table, self.side, self.forms)
+                tables: tuple[list[Any], ...] = (self.table, self.side, self.forms, self.order)
                 for table in tables:
                     table[first], table[second] = table[second], table[first]
             case Scale():

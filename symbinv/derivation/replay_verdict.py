@@ -16,7 +16,7 @@ import numpy as np
 import sympy
 
 from symbinv.derivation.equality import EXACT, Claim
-from symbinv.derivation.replay_layer import pieces_of
+from symbinv.derivation.replay_layer import branches_of, pieces_of
 from symbinv.derivation.steps import NetworkGiven, VerdictGiven
 from symbinv.derivation.terms import StepFailedError, need
 from symbinv.exact.ball import ball, precision
@@ -27,7 +27,7 @@ from symbinv.inverse.reach import Reach, walk_down
 from symbinv.inverse.target import Target, to_target
 from symbinv.inverse.verdict import Empty, NonEmpty, Unknown
 from symbinv.inverse.witness import nearest_attainable, stays_inside
-from symbinv.network.activation import Activation, Piece
+from symbinv.network.activation import Activation, Branch, Piece
 from symbinv.network.constraint import Constraint
 from symbinv.network.krawczyk import PointCertificate, certify_point
 from symbinv.network.network import Network
@@ -65,7 +65,7 @@ def prove_verdict(
         need(step.dimension_claim == "generic", "the dimension must be 'generic'")
         return EXACT
     off = _off_pattern(network, given, goal.fractions())
-    need(off is None, f"output {(off or 0) + 1} is not on its piece, so the preimage is empty")
+    need(off is None, f"output {(off or 0) + 1} is not on its piece or branch, so the preimage is empty")
     reach = _question(network, given, goal)
     constraint = reach.constraint
     if constraint is None or reach.empty is not None:
@@ -101,8 +101,12 @@ def _generic_dimension(network: Network, shapes: Sequence[tuple[int, int]]) -> i
 
 
 def _off_pattern(network: Network, given: NetworkGiven, values: Sequence[Fraction]) -> int | None:
-    """Return an output, from 0, that its piece does not take; None where there is none."""
-    pieces = pieces_of(given, [layer.activation for layer in network.layers], network.depth)
+    """Return an output, from 0, that its piece or branch does not take; None where there is none."""
+    activations = [layer.activation for layer in network.layers]
+    for i, (branch, y) in enumerate(zip(branches_of(given, activations, network.depth) or (), values, strict=False)):
+        if not branch.image.contains(y):
+            return i
+    pieces = pieces_of(given, activations, network.depth)
     for i, (piece, y) in enumerate(zip(pieces or (), values, strict=False)):
         fits = y == piece.intercept if piece.is_constant else piece_image(piece).contains(y)
         if not fits:
@@ -112,20 +116,24 @@ def _off_pattern(network: Network, given: NetworkGiven, values: Sequence[Fractio
 
 def _question(network: Network, given: NetworkGiven, goal: Target) -> Reach:
     """Return the linear question that the target leaves, at the first layer that does not determine its input."""
-    activation = network.layers[-1].activation
+    units = _units(network, given, network.depth)
     pieces = pieces_of(given, [layer.activation for layer in network.layers], network.depth)
     rows, z = [], []
-    for i, y in enumerate(goal.fractions()):
+    for i, (y, unit) in enumerate(zip(goal.fractions(), units, strict=True)):
         if pieces is None:
-            exact = None if activation.inverse is None else activation.inverse.exact(LogLinear.rational(y))
-            if exact is None:
-                raise StepFailedError(f"{activation.name} could not be undone at output {i + 1}")
             rows.append(i)
-            z.append(exact)
+            z.append(_undone(unit, y))
         elif not pieces[i].is_constant:
             rows.append(i)
             z.append(LogLinear.rational((y - pieces[i].intercept) / pieces[i].slope))
     return walk_down(collapse(network, given.pattern), rows, z, given.box)
+
+
+def _units(network: Network, given: NetworkGiven, index: int) -> list[Activation | Branch]:
+    """Return what undoes each unit of a layer: its branch under the pattern, else the activation."""
+    layer = network.layers[index - 1]
+    branches = branches_of(given, [found.activation for found in network.layers], index)
+    return [layer.activation] * layer.weights.rows if branches is None else list(branches)
 
 
 # -- empty ------------------------------------------------------------------------------------------------
@@ -295,19 +303,21 @@ def _follow(network: Network, given: NetworkGiven, goal: Target, x: Sequence[Log
                 reached = all((v - LogLinear.rational(y)).is_zero() for v, y in zip(a, goal.fractions(), strict=True))
                 need(reached, "the witness must reach the target")
         elif is_last:
-            u = [_undone(f, y) for y in goal.fractions()]
+            u = [_undone(unit, y) for unit, y in zip(_units(network, given, index), goal.fractions(), strict=True)]
             gaps = [v - w for v, w in zip(z, u, strict=True)]
             if f.has_shift:  # equal up to a common shift
                 gaps = [g - gaps[0] for g in gaps]
             need(all(g.is_zero() for g in gaps), "the witness must reach the target")
         else:
-            a = [LogLinear.rational(_rational_value(f, v, index)) for v in z]
+            pairs = zip(_units(network, given, index), z, strict=True)
+            a = [LogLinear.rational(_rational_value(f, unit, v, index)) for unit, v in pairs]
 
 
-def _undone(f: Activation, value: Fraction) -> LogLinear:
-    exact = f.inverse.exact(LogLinear.rational(value)) if f.inverse is not None and f.image.contains(value) else None
+def _undone(unit: Activation | Branch, value: Fraction) -> LogLinear:
+    inverse = unit.inverse if unit.image.contains(value) else None
+    exact = None if inverse is None else inverse.exact(LogLinear.rational(value))
     if exact is None:
-        raise StepFailedError(f"{f.name} could not be undone at {value}")
+        raise StepFailedError(f"{unit.name} could not be undone at {value}")
     return exact
 
 
@@ -323,15 +333,15 @@ def _place(pieces: Sequence[Piece], z: LogLinear) -> int:
     return len(pieces) - 1
 
 
-def _rational_value(f: Activation, z: LogLinear, index: int) -> Fraction:
-    """Return f(z) where it is rational: balls propose it, and f^-1 of it is z exactly."""
+def _rational_value(f: Activation, unit: Activation | Branch, z: LogLinear, index: int) -> Fraction:
+    """Return f(z) where it is rational: balls propose it, and f^-1 of it, on the unit's branch, is z exactly."""
     for bits in REACH_OF_FRACTIONS:
         with precision(bits):
             middle = f.forward_ball([z.enclose()])[0].mid()
             mantissa, exponent = map(int, middle.man_exp())
         value = Fraction(mantissa) * Fraction(2) ** exponent
         guess = value.limit_denominator(1 << (bits // 2 - 16))
-        if f.image.contains(guess) and (_undone(f, guess) - z).is_zero():
+        if unit.image.contains(guess) and (_undone(unit, guess) - z).is_zero():
             return guess
     raise StepFailedError(f"an activation of layer {index} at the witness could not be followed exactly")
 
@@ -343,6 +353,6 @@ def _is_interior(x: Sequence[LogLinear], given: NetworkGiven, reach: Reach) -> b
             return False
     for inequality in reach.inequalities:
         value = combine(inequality.row.fractions()[0], x)
-        if (LogLinear.rational(inequality.bound) - value).sign() != 1:
+        if (LogLinear.rational(inequality.inner) - value).sign() != 1:
             return False
     return True

@@ -21,6 +21,7 @@ from symbinv.algebra.named import Ratio, Update
 from symbinv.algebra.operation import AddMultiple, Scale, Swap
 from symbinv.derivation import steps
 from symbinv.derivation.expression import from_data, number_text, read_number, to_data
+from symbinv.derivation.parametric_steps import PivotRatio
 from symbinv.derivation.steps import Derivation, Step
 from symbinv.errors import NotSupportedError, ReadError, SymbinvError
 from symbinv.exact.interval import Interval
@@ -33,7 +34,10 @@ SIZE_LIMIT = 1 << 28  # characters
 STEPS: tuple[type, ...] = typing.get_args(Step)
 RECORDS: dict[str, type] = {
     c.__name__: c
-    for c in (*STEPS, steps.Multipliers, Ratio, Update, Swap, Scale, AddMultiple, Empty, NonEmpty, Unknown, Interval)
+    for c in (
+        *(*STEPS, steps.Multipliers, PivotRatio, Ratio, Update),
+        *(Swap, Scale, AddMultiple, Empty, NonEmpty, Unknown, Interval),
+    )
 }
 
 

@@ -35,6 +35,7 @@ class NetworkGiven:
         box: (n0, 2), bounds of the inputs, or None.
         pattern: The piece of each unit, one tuple a layer, None for layers that need none.
         fingerprint: Of all weights, biases and activations (see `serialise.fingerprint_of`).
+        parameters: The symbols among the activations' parameters, as slopes; their labels hold the names alone.
     """
 
     sizes: tuple[int, ...]
@@ -44,6 +45,7 @@ class NetworkGiven:
     box: ExactMatrix | None
     pattern: tuple[tuple[int, ...] | None, ...]
     fingerprint: str
+    parameters: tuple[sympy.Symbol, ...]
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,13 @@ from typing import Any
 import sympy
 
 import symbinv as si
-from symbinv.derivation.steps import SubstitutionChecked
+from symbinv.derivation.steps import ClosedFormGiven, SubstitutionChecked, VerdictGiven
 
 SENTENCES = {"title", "notes", "reason", "format", "version", "type"}
 NUMBER = re.compile(r"-?\d+(/\d+)?")
 OTHER = {"+": "*", "*": "+", "<": ">", ">": "<", "<=": ">=", ">=": "<=", "log": "exp", "exp": "log"}
+STATEMENTS = (SubstitutionChecked, ClosedFormGiven)
+SETS = {"CaseSolved": ("equations", "nonzero", "conditions"), "ClosedFormGiven": ("conditions",)}
 CLAIMS = ["exact", "certified", "probabilistic", "numeric", "upper bound", "generic"]
 
 
@@ -81,13 +83,15 @@ def _replaced(data: Any, path: tuple[Any, ...], value: Any) -> Any:
 
 def true_all_the_same(original: si.Derivation, changed: si.Derivation) -> str | None:
     """Return why a changed derivation is as true as the original, found without the replay; None where it is not."""
-    rest = [[s for s in d.steps if not isinstance(s, SubstitutionChecked)] for d in (original, changed)]
-    statements = [{_statement(s) for s in d.steps if isinstance(s, SubstitutionChecked)} for d in (original, changed)]
+    rest = [[s for s in d.steps if not isinstance(s, STATEMENTS)] for d in (original, changed)]
+    statements = [{_statement(s) for s in d.steps if isinstance(s, STATEMENTS)} for d in (original, changed)]
     if rest[0] == rest[1] and statements[1] <= statements[0]:
-        return "statements after the verdict stand for themselves, in any order and number"
+        return "claimed solutions and closed forms stand for themselves, in any order and number"
     if len(rest[0]) != len(rest[1]) or rest[0][:-1] != rest[1][:-1]:
         return None
     old, new = rest[0][-1], rest[1][-1]
+    if not isinstance(old, VerdictGiven) or not isinstance(new, VerdictGiven):
+        return None
     network = original.replay().network
     given = original.steps[0]
     if isinstance(new.verdict, si.NonEmpty) and isinstance(old.verdict, si.NonEmpty):
@@ -104,8 +108,8 @@ def true_all_the_same(original: si.Derivation, changed: si.Derivation) -> str | 
     return None
 
 
-def _statement(step: SubstitutionChecked) -> Any:
-    return step.title, frozenset(step.claimed), step.residuals
+def _statement(step: SubstitutionChecked | ClosedFormGiven) -> Any:
+    return step if isinstance(step, ClosedFormGiven) else (step.title, frozenset(step.claimed), step.residuals)
 
 
 def _refutes(system: Any, multipliers: Any) -> bool:
@@ -133,11 +137,13 @@ def _refutes(system: Any, multipliers: Any) -> bool:
 def meaning(data: Any) -> Any:
     """Return data in a form that two documents share only where they say the same.
 
-    That is where they differ in the order of a sum's terms or a product's factors, or in a residual of doubles
-    by no more than rounding.
+    That is where they differ in the order of a sum's terms, a product's factors or relations that hold together, or in
+    a residual of doubles by no more than rounding.
     """
     if isinstance(data, dict):
         found = {key: meaning(value) for key, value in data.items()}
+        for key in SETS.get(data.get("type"), ()):
+            found[key] = sorted(found[key], key=json.dumps)
         if "residual" in data:
             residual = float(data["residual"]["float"])
             found["residual"] = round(residual * 2.0**40) if residual >= 0 else residual

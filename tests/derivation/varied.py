@@ -6,6 +6,7 @@ import sympy
 
 import symbinv as si
 from derivations.cases import DERIVATIONS
+from symbinv.derivation.parametric import derive_cases, derive_closed_form
 
 from ..catalogue import CATALOGUE
 
@@ -73,8 +74,74 @@ def symbolic():
     }
 
 
+def with_closed_form(inverse):
+    """Return the derivation of one layer with its closed form before the verdict."""
+    step, derivation = inverse.step(1), si.derive(inverse)
+    *rest, last = derivation.steps
+    closed = derive_closed_form(step, si.closed_form(step.reduction))
+    return si.Derivation(derivation.title, (*rest, closed, last))
+
+
+def parametric():
+    """Return closed forms and trees of cases."""
+    divided = si.Network.from_arrays([[[A / B, 1, D], [1, C / 2, A]]], [[0, 1]], ["sigmoid"])
+    return {
+        "closed_swapped": with_closed_form(
+            si.invert(si.Network.from_arrays([[[0, A, 1], [B, C, D]]], [[0, 1]], ["tanh"]))
+        ),
+        "closed_widening": with_closed_form(si.invert(si.Network.generic([2, 3], ["exp"]))),
+        "closed_divided": with_closed_form(si.invert(divided, free={1: [0]})),
+        "cases_shared": derive_cases(si.reduce_cases([[A, B / (1 + C)], [C, A * B]])),
+        "cases_squares": derive_cases(si.reduce_cases([[A, B, C], [C, A, B], [B, C, A]])),
+    }
+
+
+def curved():
+    """Return derivations on the branches of activations that fall and then rise."""
+    deep, narrow = ([[0, 1], [1, -1]], [[1, 0], [0, 1]]), [[1, 1], [1, -1]]
+    found = {
+        f"{f}_left_right": inverted(W2, B2, [f], ["-1/10", "1/2"], pattern=[["left", "right"]])
+        for f in ("silu", "gelu")
+    }
+    found |= {
+        "square_exact": inverted(W2, B2, ["square"], [4, "9/4"], pattern=[["left", "right"]]),
+        "square_root": inverted(W2, B2, ["square"], [2, 3], pattern=[["right", "right"]]),
+        "square_two_exact": inverted(deep, [[0, 0], [0, 0]], ["square", "identity"], [4, 9], at=[-2, 3]),
+        "silu_symbols": inverted(W2, B2, ["silu"], pattern=[["left", "right"]]),
+        "gelu_off_branch": inverted(W2, B2, ["gelu"], ["1/2", "1/2"], pattern=[["left", "right"]]),
+        "silu_hidden_empty": inverted(
+            (narrow, narrow), [[0, 0], [0, 0]], ["silu", "identity"], [-3, 1], pattern=[["left", "right"], None]
+        ),
+    }
+    for first, last in (("gelu", "sigmoid"), ("silu", "identity"), ("sigmoid", "square"), ("identity", "silu")):
+        network = si.Network.from_arrays([W2[0], narrow], [B2[0], [0, "1/2"]], [first, last])
+        x = [0.25, -0.5, 0.75]
+        found[f"{first}_{last}"] = si.derive(si.invert(network, network.forward([x])[0].tolist(), at=x))
+    return found
+
+
+def chosen():
+    """Return derivations with other pivots than the paper's, asked for or needed by numbers."""
+    generic = si.invert(si.Network.generic([3, 2], ["sigmoid"]))
+    hole = si.Network.from_arrays([[[0, A, B], [C, 0, 1]]], [[0, 1]], ["tanh"])
+    return {
+        "fewest_provisos": si.derive(si.invert(hole, strategy="fewest_provisos")),
+        "best_conditioned": inverted(DEEP_W, DEEP_B, ["tanh", "tanh"], [0, "1/5"], strategy="best_conditioned"),
+        "free_numbers": inverted(DEEP_W, DEEP_B, ["tanh", "softmax"], ["1/4", "3/4"], order={1: [2, 0], 2: [1]}),
+        "ordered": si.derive(si.invert(si.Network.generic([3, 2], ["tanh"]), order={1: [2, 1]})),
+        "put_pivot_zero": si.derive(si.substitute(generic, {"w_{11}": 0})),
+        "put_column_zero": si.derive(si.substitute(generic, {"w_{11}": 0, "w_{21}": 0, "w_{12}": "1/2"})),
+        "put_slope": si.derive(
+            si.substitute(
+                si.invert(si.Network.from_arrays([[[A, B]]], [[0]], ["leaky_relu(alpha)"])), {"alpha": "1/10", "a": 2}
+            )
+        ),
+    }
+
+
 @cache
 def varied():
     """Return all of them by name."""
     kept = {f"kept_{name}": make() for name, make in DERIVATIONS.items()}
-    return kept | {case.name: si.derive(case.invert()) for case in CATALOGUE} | numbers() | symbolic()
+    made = numbers() | symbolic() | parametric() | curved() | chosen()
+    return kept | {case.name: si.derive(case.invert()) for case in CATALOGUE} | made
