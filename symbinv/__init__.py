@@ -11,7 +11,7 @@ from symbinv.algebra.fiber import AffineFiber, solve_fiber
 from symbinv.algebra.operation import AddMultiple, Scale, Swap
 from symbinv.cells.preimage import Preimage, preimage, regions
 from symbinv.derivation.derive import derive
-from symbinv.derivation.replay import Replay
+from symbinv.derivation.replay.walk import Replay
 from symbinv.derivation.steps import Derivation
 from symbinv.errors import (
     BudgetError,

@@ -8,7 +8,7 @@ import typer
 from symbinv.checker import Refused, check
 from symbinv.commands.options import JsonOption, PolicyOption
 from symbinv.commands.output import print_json, working
-from symbinv.derivation.replay import Replay
+from symbinv.derivation.replay.walk import Replay
 from symbinv.derivation.serialise import from_document, is_derivation, parse, same_network
 from symbinv.errors import OptionError, ReadError
 from symbinv.network.readers.load import load

@@ -18,7 +18,7 @@ from symbinv.exact.matrix import ExactMatrix
 from symbinv.inverse.verdict import Verdict
 
 if TYPE_CHECKING:
-    from symbinv.derivation.replay import Replay
+    from symbinv.derivation.replay.walk import Replay
 
 WRITTEN_OUT_RANK = 2  # the paper's case; above it the names are what keeps formulas readable
 
@@ -277,8 +277,8 @@ class Derivation:
     steps: tuple[Step, ...]
 
     def replay(self) -> "Replay":
-        """Prove every step again from the steps before it; see `symbinv.derivation.replay`."""
-        from symbinv.derivation.replay import replay
+        """Prove every step again from the steps before it; see `symbinv.derivation.replay.walk`."""
+        from symbinv.derivation.replay.walk import replay
 
         return replay(self)
 

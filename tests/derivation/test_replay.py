@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import symbinv as si
 from symbinv.derivation import steps
-from symbinv.derivation.equality import EXACT, KINDS, Claim, Judge, weakest
-from symbinv.derivation.replay import replay
+from symbinv.derivation.replay.equality import EXACT, KINDS, Claim, Judge, weakest
+from symbinv.derivation.replay.walk import replay
 from symbinv.errors import ReadError, SymbinvError
 
 from ..strategies import matrices

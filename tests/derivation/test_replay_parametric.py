@@ -9,9 +9,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import symbinv as si
-from symbinv.derivation.equality import Judge
 from symbinv.derivation.parametric import derive_cases
-from symbinv.derivation.replay_where import Where, cover
+from symbinv.derivation.replay.equality import Judge
+from symbinv.derivation.replay.where import Where, cover
 from symbinv.errors import SymbinvError
 
 from ..algebra.strategies import symbolic_matrices

@@ -5,11 +5,11 @@ from fractions import Fraction
 
 import sympy
 
-from symbinv.derivation.equality import Claim, Judge, weakest
 from symbinv.derivation.general import i, j, k, m, n, p, r, w, x
-from symbinv.derivation.replay_layer import LayerReplay
+from symbinv.derivation.replay.equality import Claim, Judge, weakest
+from symbinv.derivation.replay.layer import LayerReplay
+from symbinv.derivation.replay.terms import StepFailedError, need
 from symbinv.derivation.steps import GeneralElimination, SubstitutionChecked
-from symbinv.derivation.terms import StepFailedError, need
 from symbinv.exact.policy import to_rational
 
 

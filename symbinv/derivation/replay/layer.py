@@ -1,4 +1,4 @@
-"""The replay of a layer's forward equations: weights, activation, branches, right side, domain; see `replay_rows`."""
+"""The replay of a layer's forward equations: weights, activation, branches, right side, domain; see `rows`."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -7,9 +7,9 @@ from typing import Any
 import sympy
 
 from symbinv.derivation import steps
-from symbinv.derivation.equality import EXACT, Claim, Judge, weakest
-from symbinv.derivation.replay_rows import SystemReplay
-from symbinv.derivation.terms import Names, listed, need, short
+from symbinv.derivation.replay.equality import EXACT, Claim, Judge, weakest
+from symbinv.derivation.replay.rows import SystemReplay
+from symbinv.derivation.replay.terms import Names, listed, need, short
 from symbinv.exact.interval import Interval
 from symbinv.exact.matrix import ExactMatrix
 from symbinv.exact.policy import to_rational

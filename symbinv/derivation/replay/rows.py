@@ -15,8 +15,18 @@ from symbinv.algebra.elimination import RECORD_LIMIT
 from symbinv.algebra.named import PROOF_SIZE, Definition, Ratio, Update
 from symbinv.algebra.operation import AddMultiple, Operation, Scale, Swap
 from symbinv.derivation import steps
-from symbinv.derivation.equality import EXACT, Claim, Judge, weakest
-from symbinv.derivation.terms import Form, Names, StepFailedError, add_form, divisors, linear_form, listed, need, short
+from symbinv.derivation.replay.equality import EXACT, Claim, Judge, weakest
+from symbinv.derivation.replay.terms import (
+    Form,
+    Names,
+    StepFailedError,
+    add_form,
+    divisors,
+    linear_form,
+    listed,
+    need,
+    short,
+)
 from symbinv.exact.matrix import ExactMatrix
 from symbinv.exact.policy import to_fraction
 

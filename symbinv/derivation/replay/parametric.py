@@ -11,11 +11,11 @@ from collections.abc import Sequence
 import sympy
 
 from symbinv.algebra.elimination import RECORD_LIMIT
-from symbinv.derivation.equality import EXACT, Claim, Judge, weakest
 from symbinv.derivation.parametric_steps import CaseSolved, CaseTreeGiven, ClosedFormGiven, PivotRatio
-from symbinv.derivation.replay_layer import LayerReplay
-from symbinv.derivation.replay_where import Where, cover
-from symbinv.derivation.terms import Names, StepFailedError, divisors, listed, need, short
+from symbinv.derivation.replay.equality import EXACT, Claim, Judge, weakest
+from symbinv.derivation.replay.layer import LayerReplay
+from symbinv.derivation.replay.terms import Names, StepFailedError, divisors, listed, need, short
+from symbinv.derivation.replay.where import Where, cover
 from symbinv.exact.matrix import ExactMatrix
 from symbinv.exact.policy import to_rational
 from symbinv.exact.polynomial import Ring

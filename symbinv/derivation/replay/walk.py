@@ -14,15 +14,15 @@ from typing import Any
 import sympy
 
 from symbinv.derivation import steps
-from symbinv.derivation.equality import EXACT, Claim, Judge, weakest
 from symbinv.derivation.parametric_steps import CaseSolved, CaseTreeGiven, ClosedFormGiven
-from symbinv.derivation.replay_claims import general_elimination, substitution
-from symbinv.derivation.replay_layer import LayerReplay
-from symbinv.derivation.replay_parametric import CasesReplay, closed_form
-from symbinv.derivation.replay_verdict import prove_verdict
+from symbinv.derivation.replay.claims import general_elimination, substitution
+from symbinv.derivation.replay.equality import EXACT, Claim, Judge, weakest
+from symbinv.derivation.replay.layer import LayerReplay
+from symbinv.derivation.replay.parametric import CasesReplay, closed_form
+from symbinv.derivation.replay.terms import Names, StepFailedError, need
+from symbinv.derivation.replay.verdict import prove_verdict
 from symbinv.derivation.serialise import fingerprint_of
 from symbinv.derivation.steps import Derivation, Step
-from symbinv.derivation.terms import Names, StepFailedError, need
 from symbinv.errors import SymbinvError
 from symbinv.network.activation import Activation, activation
 from symbinv.network.network import Layer, Network, to_box

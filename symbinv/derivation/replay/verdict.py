@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import sympy
 
-from symbinv.derivation.equality import EXACT, Claim
-from symbinv.derivation.replay_layer import branches_of, pieces_of
+from symbinv.derivation.replay.equality import EXACT, Claim
+from symbinv.derivation.replay.layer import branches_of, pieces_of
+from symbinv.derivation.replay.terms import StepFailedError, need
 from symbinv.derivation.steps import NetworkGiven, VerdictGiven
-from symbinv.derivation.terms import StepFailedError, need
 from symbinv.exact.ball import ball, precision
 from symbinv.exact.loglinear import LogLinear, apply_matrix, combine
 from symbinv.inverse.layer import piece_image

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import sympy
 
-from symbinv.derivation.equality import EXACT, Claim, Judge
+from symbinv.derivation.replay.equality import EXACT, Claim, Judge
 from symbinv.exact.polynomial import Ring
 
 SIGNS = ("positive", "negative", "nonnegative", "nonpositive", "nonzero")

@@ -1,0 +1,1 @@
+"""Proof by replay: every step of a derivation proved again from the steps before it."""
