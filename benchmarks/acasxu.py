@@ -1,6 +1,6 @@
 """ACAS Xu: properties 3, 4 and 2 on the seven networks, verdicts against the published ones.
 
-    python benchmarks/acasxu.py [--seconds 600] [--properties 3,4,2] [--workers N] [--data FOLDER]
+    python -m benchmarks.acasxu [--seconds 600] [--properties 3,4,2] [--workers N] [--data FOLDER]
 
 A line is begun before its network is searched and ended with the answer; the seconds are those of the clock, and the
 processor seconds those of this process. The exit status is 1 where a verdict is wrong.
@@ -12,8 +12,7 @@ import pathlib
 import sys
 import time
 
-from cells import ROOT, from_onnx
-
+from benchmarks.cells import ROOT, from_onnx
 from symbinv.cells.answer import answer
 from symbinv.cells.specification import read_specification
 

@@ -1,6 +1,6 @@
 """The compiled backward pass against SymPy's expanded expression and against hand-written blocked NumPy.
 
-Run: python benchmarks/backward.py
+Run: python -m benchmarks.backward
 Prints points per second and the ratios that matter: at least 3 over `lambdify(..., cse=True)`, at least 0.9 of
 the best hand-written form. All rivals take turns in one run; a ratio is the median over the rounds. The
 hand-written form gives the same (points, NaN where a value left an image), in the same threads, at the best of

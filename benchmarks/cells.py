@@ -1,6 +1,6 @@
 """Regions a second: ours, exact, against affinitree and relucent in doubles, side by side in one run.
 
-    python benchmarks/cells.py [--affinitree PYTHON] [--relucent PYTHON] [--data FOLDER]
+    python -m benchmarks.cells [--affinitree PYTHON] [--relucent PYTHON] [--data FOLDER]
 
 PYTHON is an interpreter in which the peer is installed (this one by default); FOLDER holds the real networks
 (../shared/data beside the repository by default). What is absent is left out. Rates are per second of processor

@@ -1,4 +1,4 @@
-"""Certificates per second and core on a 6-8-2 tanh network. Run: python benchmarks/certificates.py."""
+"""Certificates per second and core on a 6-8-2 tanh network. Run: python -m benchmarks.certificates."""
 
 import time
 

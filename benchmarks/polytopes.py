@@ -1,6 +1,6 @@
 """Uniform points in polytopes of 10 and 50 dimensions, side by side with hopsy and its own rounding.
 
-Run: python benchmarks/polytopes.py
+Run: python -m benchmarks.polytopes
 The figure is the time to 5,000 effective samples (smallest over coordinates), rounding included, in CPU seconds, so
 that a loaded machine does not decide.
 """

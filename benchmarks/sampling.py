@@ -1,6 +1,6 @@
 """Effective points per second of the walk on trained networks, with what stands beside it.
 
-Run: python benchmarks/sampling.py [NAME ...]
+Run: python -m benchmarks.sampling [NAME ...]
 Networks of ../shared/data/trained, target y_star, box = the training box widened on each side by 10 % of its length
 plus 0.05; two processes. Printed: min-ESS/s of the sampling phase, starts and warm-up beside it, the whole time to
 10,000 effective points, the largest residuals and R-hat; then, for the same target and box, the valid draws of the

@@ -1,6 +1,6 @@
 """Streams under kills, with several workers, and their memory: bytes compared, figures from one run.
 
-Run: python benchmarks/streams.py [--seconds 120] [--kills 10] [--million 20] [--network small]
+Run: python -m benchmarks.streams [--seconds 120] [--kills 10] [--million 20] [--network small]
          [--sections memory,workers,kills]
 Kills: a stream (of `small`, `cells`, or a network of ../shared/data/trained) that takes about the given seconds is
 killed (SIGKILL) at random moments and resumed; its files are compared with those of an undisturbed run. Workers: 1, 2
