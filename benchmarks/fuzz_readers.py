@@ -7,6 +7,7 @@ that dies names the file at which it died. To see one file again: --formats onnx
 """
 
 import argparse
+import contextlib
 import json
 import resource
 import subprocess
@@ -26,6 +27,7 @@ LARGEST = ("slowest", "megabytes", "others")
 
 def work(kind, start, count, folder):
     """Read a block of damaged files; print a report as JSON."""
+    from symbinv.cells.specification import read_specification
     from symbinv.errors import SymbinvError
     from symbinv.network.readers import hdf5_process
     from symbinv.network.readers.load import load
@@ -40,6 +42,8 @@ def work(kind, start, count, folder):
 
     def read():
         if kind == "vnnlib":
+            with contextlib.suppress(SymbinvError):
+                read_specification(path)
             return read_boxes(path)
         return load(path, activations=["relu", "identity"]) if kind == "pt" else load(path)
 

@@ -1,51 +1,76 @@
-"""Input boxes of VNN-LIB properties.
+"""VNN-LIB 1.0: the text of a property, read once into constants and cases of linear rows; its input boxes.
 
-A property asserts conditions on inputs X_i and outputs Y_j. Here the bounds on single inputs are read, each
-number exactly as it is written. A disjunction over inputs gives one box per case; conditions on outputs are
-no part of a box, and a condition that mixes inputs is refused, for then the inputs do not form a box.
+A property declares constants X_i (inputs) and Y_j (outputs) and asserts conditions on them: and, or, <=, <, >=, >
+and = between sums, differences and products with numbers. Its cases are the alternatives of its disjunctions, each
+a list of rows that hold together; each number is exactly the decimal that is written. `read_boxes` reads the rows
+on inputs alone; `symbinv.cells.specification` reads those on outputs too.
+
+Source: the VNN-LIB standard, version 1.0 (www.vnnlib.org), a subset of SMT-LIB 2.6.
 """
 
+import itertools
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from symbinv.errors import NotSupportedError, ReadError
+from symbinv.errors import BudgetError, NotSupportedError, ReadError
 from symbinv.exact.matrix import ExactMatrix
 from symbinv.exact.policy import to_fraction
 from symbinv.network.readers import limits
 from symbinv.network.readers.source import place, read_bytes, show
 
 _TOKEN = re.compile(r"\s+|;[^\n]*|([()]|[^\s();]+)")
-_VARIABLE = re.compile(r"([XY])_(\d{1,9})")
-_NUMBER = re.compile(r"[+-]?(\d{1,400}(\.\d{0,400})?|\.\d{1,400})([eE][+-]?\d{1,3})?")
+_CONSTANT = re.compile(r"([XY])_(0|[1-9][0-9]{0,8})")
+_NUMBER = re.compile(r"[+-]?([0-9]{1,400}(\.[0-9]{0,400})?|\.[0-9]{1,400})([eE][+-]?[0-9]{1,3})?")
 _MAX_CASES = 10_000
+_MAX_ROWS = 1 << 20  # of all cases together
 _MAX_DEPTH = 64
+_MAX_BITS = 1 << 14  # of a product of numbers
 
 Term = str | tuple["Term", ...]
+Constant = tuple[str, int]
+Linear = dict[Constant | None, Fraction]  # None: the number that is added
+Ends = tuple[Fraction | None, Fraction | None]
 
 
-@dataclass
-class _Bounds:
-    """Lower and upper ends of inputs, by index."""
+@dataclass(frozen=True, slots=True)
+class Row:
+    """sum of factor * constant <= bound, or < where strict; a constant is ("X", i) or ("Y", j).
 
-    low: dict[int, Fraction] = field(default_factory=dict)
-    high: dict[int, Fraction] = field(default_factory=dict)
+    Attributes:
+        terms: Constants and their factors, none zero.
+        bound: The right side.
+        strict: Whether equality is left out.
+        line: Where the assertion begins, from 1.
+        source: The condition as it is written.
+    """
 
-    def meet(self, other: "_Bounds") -> "_Bounds":
-        """Return what satisfies both."""
-        result = _Bounds(dict(self.low), dict(self.high))
-        for index, value in other.low.items():
-            result.low[index] = max(value, result.low.get(index, value))
-        for index, value in other.high.items():
-            result.high[index] = min(value, result.high.get(index, value))
-        return result
+    terms: tuple[tuple[Constant, Fraction], ...]
+    bound: Fraction
+    strict: bool
+    line: int
+    source: Term
 
     @property
-    def is_empty(self) -> bool:
-        """Whether some lower end exceeds its upper end."""
-        return any(value > self.high.get(index, value) for index, value in self.low.items())
+    def letters(self) -> frozenset[str]:
+        """Return which of "X" and "Y" occur."""
+        return frozenset(letter for (letter, _), _ in self.terms)
+
+
+@dataclass(frozen=True)
+class Property:
+    """A property: inputs and outputs that satisfy all rows of one case.
+
+    Attributes:
+        inputs, outputs: How many of each are declared.
+        cases: The alternatives, in the order written.
+    """
+
+    inputs: int
+    outputs: int
+    cases: tuple[tuple[Row, ...], ...]
 
 
 def read_box(path: str | Path) -> ExactMatrix:
@@ -82,142 +107,261 @@ def read_boxes(path: str | Path) -> tuple[ExactMatrix, ...]:
         path: The file.
 
     Raises:
-        NotSupportedError: For conditions that mix inputs.
+        NotSupportedError: For conditions that mix inputs, and for more than 10,000 cases.
         ReadError: Where the file is damaged, or an input has no bound on one side.
     """
     with place(show(path)):
-        return _boxes(read_bytes(Path(path)).decode("utf-8", "replace"))
+        found = parse_property(read_text(path))
+        boxes: dict[tuple[tuple[Fraction, Fraction], ...], None] = {}
+        for rows in found.cases:
+            ends = input_ends(rows, found.inputs)
+            if ends is not None:
+                boxes[tuple(_bounded(pair, index) for index, pair in enumerate(ends))] = None
+        if not boxes:
+            raise ReadError("the bounds must leave a box, and they contradict each other.")
+        return tuple(ExactMatrix([list(pair) for pair in box]) for box in boxes)
 
 
-def _boxes(text: str) -> tuple[ExactMatrix, ...]:
-    inputs: set[int] = set()
-    cases = [_Bounds()]
-    for term in _parse(text):
-        match term:
-            case ("declare-const" | "declare-fun", str(name), *_):
-                match = _VARIABLE.fullmatch(name)
-                if match is None:
-                    raise NotSupportedError(f"variables must be X_i and Y_j, not {show(name, 40)!r}.")
-                if match[1] == "X":
-                    inputs.add(int(match[2]))
-            case ("assert", condition):
-                cases = _meet(cases, _cases(condition))
-            case ("set-logic" | "set-info" | "set-option" | "check-sat" | "get-model" | "exit", *_):
-                pass
-            case _:
-                raise ReadError(f"a declaration or assertion is needed, not {_shown(term)}.")
-    count = limits.check_width(len(inputs), "the input")
-    if not inputs or inputs != set(range(count)):
-        raise ReadError(f"inputs must be declared as X_0, X_1, ..., not {len(inputs)} of them with gaps.")
-    undeclared = {index for case in cases for index in (*case.low, *case.high)} - inputs
-    if undeclared:
-        raise ReadError(f"inputs must be declared before they are bounded: X_{min(undeclared)}.")
-    found: dict[tuple[tuple[Fraction, Fraction], ...], None] = {}
-    for case in cases:
-        if not case.is_empty:
-            found[tuple(_ends(case, index) for index in range(count))] = None
-    if not found:
-        raise ReadError("the bounds must leave a box, and they contradict each other.")
-    return tuple(ExactMatrix([list(pair) for pair in box]) for box in found)
-
-
-def _ends(case: _Bounds, index: int) -> tuple[Fraction, Fraction]:
-    if index not in case.low or index not in case.high:
+def _bounded(ends: Ends, index: int) -> tuple[Fraction, Fraction]:
+    low, high = ends
+    if low is None or high is None:
         raise ReadError(f"X_{index} must have a lower and an upper bound in every case.")
-    return case.low[index], case.high[index]
+    return low, high
 
 
-def _meet(left: list[_Bounds], right: list[_Bounds]) -> list[_Bounds]:
-    if len(left) * len(right) > _MAX_CASES:
-        raise NotSupportedError(f"a property must have at most {_MAX_CASES} cases, not {len(left) * len(right)}.")
-    if len(right) == 1 and not right[0].low and not right[0].high:
-        return left
-    return [a.meet(b) for a in left for b in right]
+def input_ends(rows: Sequence[Row], inputs: int) -> list[Ends] | None:
+    """Return the lower and upper end of each input of a case, or None where the rows contradict each other.
+
+    Rows on outputs alone are passed over. An end is None where no row sets it.
+
+    Raises:
+        NotSupportedError: For a row that ties an input to another constant, or bounds it strictly.
+    """
+    low: dict[int, Fraction] = {}
+    high: dict[int, Fraction] = {}
+    possible = True
+    for row in rows:
+        if not row.terms:
+            possible = possible and (row.bound > 0 or (row.bound == 0 and not row.strict))
+        elif "X" in row.letters:
+            if len(row.terms) > 1:
+                raise NotSupportedError(
+                    f"line {row.line}: a condition on inputs must bound one of them, not {_shown(row.source)}, which "
+                    "ties several together."
+                )
+            if row.strict:
+                raise NotSupportedError(
+                    f"line {row.line}: strict bounds on inputs are not supported: a box is closed; write <= or >= "
+                    f"in {_shown(row.source)}."
+                )
+            ((_, index), factor) = row.terms[0]
+            level, ends, nearest = row.bound / factor, *((high, min) if factor > 0 else (low, max))
+            ends[index] = nearest(ends.get(index, level), level)
+    if not possible or any(value > high.get(index, value) for index, value in low.items()):
+        return None
+    return [(low.get(index), high.get(index)) for index in range(inputs)]
 
 
-def _cases(condition: Term) -> list[_Bounds]:
-    """Return the bounds on inputs of a condition, one per case."""
-    match condition:
-        case ("and", *parts):
-            cases = [_Bounds()]
-            for part in parts:
-                cases = _meet(cases, _cases(part))
-            return cases
-        case ("or", *parts):
-            if not _has_input(condition):
-                return [_Bounds()]
-            return [case for part in parts for case in _cases(part)]
-        case ("<=" | "<" as relation, left, right):
-            return [_atom(relation, left, right)]
-        case (">=" | ">" as relation, left, right):
-            return [_atom(relation.replace(">", "<"), right, left)]
-        case ("=", left, right):
-            return [_atom("<=", left, right).meet(_atom("<=", right, left))]
-    if not _has_input(condition):
-        return [_Bounds()]
-    raise NotSupportedError(f"a condition on inputs must be a bound, and, or, not {_shown(condition)}.")
+def read_text(path: str | Path) -> str:
+    """Return the text of a property's file.
+
+    Raises:
+        ReadError: Where it cannot be read, or is not UTF-8.
+        BudgetError: Where it is too large.
+    """
+    try:
+        return read_bytes(Path(path)).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ReadError(f"the file must be text in UTF-8: {error}.") from error
 
 
-def _atom(relation: str, left: Term, right: Term) -> _Bounds:
-    """Return the bound that left <= right sets to an input."""
-    if not _has_input(left) and not _has_input(right):
-        return _Bounds()
-    if relation == "<":
-        raise NotSupportedError("strict bounds on inputs are not supported: a box is closed.")
-    a, b = _value(left), _value(right)
-    if isinstance(a, int) and isinstance(b, Fraction):
-        return _Bounds(high={a: b})
-    if isinstance(a, Fraction) and isinstance(b, int):
-        return _Bounds(low={b: a})
-    raise NotSupportedError(f"a condition on inputs must bound one of them, not {_shown((relation, left, right))}.")
+def parse_property(text: str) -> Property:
+    """Return the constants and cases of VNN-LIB text.
+
+    Raises:
+        ReadError: For text outside the format, with its line.
+        NotSupportedError: For `not`, and for more than 10,000 cases.
+        BudgetError: For more constants, rows or digits than are read.
+
+    Example:
+        >>> found = parse_property("(declare-const X_0 Real) (assert (or (<= X_0 1) (>= (* 2 X_0) 3)))")
+        >>> found.inputs, len(found.cases), found.cases[1][0].terms, found.cases[1][0].bound
+        (1, 2, ((('X', 0), Fraction(-2, 1)),), Fraction(-3, 1))
+    """
+    declared: dict[str, set[int]] = {"X": set(), "Y": set()}
+    assertions: list[list[tuple[Row, ...]]] = []
+    for line, term in _parse(text):
+        with place(f"line {line}"):
+            match term:
+                case ("declare-const", str(name), "Real"):
+                    match = _CONSTANT.fullmatch(name)
+                    if match is None:
+                        raise ReadError(f"a constant must be called X_i or Y_j, not {show(name, 40)!r}.")
+                    declared[match[1]].add(int(match[2]))
+                case ("assert", condition):
+                    assertions.append(_Assertion(declared, line).cases(condition))
+                case _:
+                    raise ReadError(
+                        f"a declaration or assertion is needed, not {_shown(term)}: a command must be declare-const "
+                        "or assert."
+                    )
+    inputs = _count(declared["X"], "X", "input")
+    outputs = _count(declared["Y"], "Y", "output")
+    if not inputs:
+        raise ReadError("inputs must be declared as X_0, X_1, ..., and there are none.")
+    return Property(inputs, outputs, tuple(_all_of(assertions)))
 
 
-def _value(term: Term) -> int | Fraction | None:
-    """Return an input's index, a number, or None for anything else."""
-    match term:
-        case str():
-            match = _VARIABLE.fullmatch(term)
-            if match is not None:
-                return int(match[2]) if match[1] == "X" else None
-            return to_fraction(term) if _NUMBER.fullmatch(term) else None
-        case ("-", inner):
-            value = _value(inner)
-            return -value if isinstance(value, Fraction) else None
-    return None
+def _count(seen: set[int], letter: str, what: str) -> int:
+    if seen != set(range(len(seen))):
+        raise ReadError(
+            f"{what}s must be declared as {letter}_0, {letter}_1, ... without gaps, not {len(seen)} up to "
+            f"{letter}_{max(seen)}."
+        )
+    return limits.check_width(len(seen), f"the {what}")
 
 
-def _has_input(term: Term) -> bool:
-    if isinstance(term, str):
-        return term.startswith("X_")
-    return any(_has_input(part) for part in term)
+def _all_of(parts: Sequence[Sequence[tuple[Row, ...]]]) -> list[tuple[Row, ...]]:
+    """Return the cases in which a case of each part holds, the last part's running fastest."""
+    cases, rows = 1, 0
+    for part in parts:
+        rows = rows * len(part) + cases * sum(map(len, part))
+        cases *= len(part)
+        _check(cases, rows)
+    return [tuple(itertools.chain.from_iterable(chosen)) for chosen in itertools.product(*parts)]
 
 
-def _parse(text: str) -> Iterator[Term]:
-    """Return the bracketed terms of a text, one by one."""
+def _check(cases: int, rows: int) -> None:
+    if cases > _MAX_CASES:
+        raise NotSupportedError(
+            f"a property must have at most {_MAX_CASES} cases, not {cases} or more; split it into several files."
+        )
+    if rows > _MAX_ROWS:
+        raise BudgetError(
+            f"the cases of a property must have at most {_MAX_ROWS} rows together, not more; split it into several "
+            "files."
+        )
+
+
+@dataclass(frozen=True)
+class _Assertion:
+    """The reader of one assertion, for the constants declared before it."""
+
+    declared: dict[str, set[int]]
+    line: int
+
+    def cases(self, condition: Term) -> list[tuple[Row, ...]]:
+        """Return the alternatives of a condition."""
+        match condition:
+            case ("and", *parts):
+                return _all_of([self.cases(part) for part in parts])
+            case ("or", *parts):
+                found: list[tuple[Row, ...]] = []
+                rows = 0
+                for part in parts:
+                    more = self.cases(part)
+                    rows += sum(map(len, more))
+                    found += more
+                    _check(len(found), rows)
+                return found
+            case ("<=" | "<" | ">=" | ">" | "=" as relation, left, right):
+                return [self._rows(str(relation), self._linear(left), self._linear(right), condition)]
+            case ("not", *_):
+                raise NotSupportedError(
+                    f"`not` is not read: a condition must be a bound, and, or, not {_shown(condition)}."
+                )
+        raise ReadError(f"an assertion must be and, or, <=, <, >=, > or = (of two terms), not {_shown(condition)}.")
+
+    def _rows(self, relation: str, left: Linear, right: Linear, source: Term) -> tuple[Row, ...]:
+        difference = _sum([left, {key: -value for key, value in right.items()}])
+        bound = -difference.pop(None, Fraction(0))
+        terms = tuple((key, value) for key, value in difference.items() if key is not None and value)
+        below = Row(terms, bound, relation == "<", self.line, source)
+        if relation in ("<=", "<"):
+            return (below,)
+        opposite = tuple((key, -value) for key, value in terms)
+        above = Row(opposite, -bound, relation == ">", self.line, source)
+        return (below, above) if relation == "=" else (above,)
+
+    def _linear(self, term: Term) -> Linear:
+        match term:
+            case str():
+                match = _CONSTANT.fullmatch(term)
+                if match is not None:
+                    if int(match[2]) not in self.declared[match[1]]:
+                        raise ReadError(f"constants must be declared before they are bounded: {term}.")
+                    return {(match[1], int(match[2])): Fraction(1)}
+                if _NUMBER.fullmatch(term):
+                    return {None: to_fraction(term)}
+                raise ReadError(
+                    f"a term must be a number, X_i or Y_j, not {show(term, 40)!r}; a number has at most 400 digits "
+                    "on each side of the point and 3 in the exponent."
+                )
+            case ("-", only):
+                return {key: -value for key, value in self._linear(only).items()}
+            case ("+", first, *rest):
+                return _sum([self._linear(part) for part in (first, *rest)])
+            case ("-", first, *rest):
+                negated = [{key: -value for key, value in self._linear(part).items()} for part in rest]
+                return _sum([self._linear(first), *negated])
+            case ("*", first, *rest):
+                return self._product((first, *rest), term)
+        raise ReadError(f"a term must be a sum, a difference or a product, not {_shown(term)}.")
+
+    def _product(self, factors: Sequence[Term], term: Term) -> Linear:
+        number, other = Fraction(1), None
+        for part in factors:
+            factor = self._linear(part)
+            if set(factor) <= {None}:
+                number = _short(number * factor.get(None, Fraction(0)))
+            elif other is None:
+                other = factor
+            else:
+                raise ReadError(f"a product must have at most one factor that is no number, not {_shown(term)}.")
+        return {key: _short(value * number) for key, value in (other or {None: Fraction(1)}).items()}
+
+
+def _sum(parts: Sequence[Linear]) -> Linear:
+    total: Linear = {}
+    for part in parts:
+        for key, value in part.items():
+            total[key] = total.get(key, Fraction(0)) + value
+    return total
+
+
+def _short(value: Fraction) -> Fraction:
+    if value.numerator.bit_length() + value.denominator.bit_length() > _MAX_BITS:
+        raise BudgetError(f"a product of numbers must have at most {_MAX_BITS} bits, not more.")
+    return value
+
+
+def _parse(text: str) -> Iterator[tuple[int, Term]]:
+    """Return the bracketed terms of a text, one by one, each with the line on which it begins."""
     stack: list[list[Term]] = []
-    for token in _tokens(text):
+    line, seen = 1, 0
+    for match in _TOKEN.finditer(text):
+        token = match[1]
+        if not token:
+            continue
+        if not stack:
+            line, seen = line + text.count("\n", seen, match.start()), match.start()
         if token == "(":
             stack.append([])
             if len(stack) > _MAX_DEPTH:
-                raise ReadError(f"terms must be nested at most {_MAX_DEPTH} deep.")
+                raise ReadError(f"line {line}: terms must be nested at most {_MAX_DEPTH} deep.")
         elif not stack:
-            raise ReadError(f"a term in brackets is needed, not {show(token, 40)!r}.")
+            missing = ": an opening parenthesis is missing" if token == ")" else ""
+            raise ReadError(f"line {line}: a term in brackets is needed, not {show(token, 40)!r}{missing}.")
         elif token == ")":
             term = tuple(stack.pop())
             if not stack:
-                yield term
+                yield line, term
             else:
                 stack[-1].append(term)
         else:
             stack[-1].append(token)
     if stack:
-        raise ReadError("a bracket is not closed.")
-
-
-def _tokens(text: str) -> Iterator[str]:
-    for match in _TOKEN.finditer(text):
-        if match[1]:
-            yield match[1]
+        raise ReadError(f"line {line}: a bracket is not closed: a closing parenthesis is missing.")
 
 
 def _shown(term: Term) -> str:

@@ -1,7 +1,9 @@
+import contextlib
 import time
 
 import pytest
 
+from symbinv.cells.specification import read_specification
 from symbinv.errors import SymbinvError
 from symbinv.network.network import Network
 from symbinv.network.readers.load import load
@@ -17,6 +19,8 @@ def read(kind, path):
     """A network (or boxes), or the text of an error of ours; any other error leaves."""
     try:
         if kind == "vnnlib":
+            with contextlib.suppress(SymbinvError):
+                read_specification(path)
             return read_boxes(path)
         return load(path, activations=["relu", "identity"]) if kind == "pt" else load(path)
     except SymbinvError as error:

@@ -46,7 +46,7 @@ def test_a_disjunction_gives_one_box_a_case(tmp_path):
 
 
 def test_conditions_on_outputs_are_no_part_of_a_box(tmp_path):
-    outputs = "(assert (or (and (<= Y_0 1) (>= Y_0 0)) (and (< Y_0 -1))))(assert (not (= Y_0 3)))"
+    outputs = "(assert (or (and (<= Y_0 1) (>= Y_0 0)) (and (< Y_0 -1))))(assert (= Y_0 3))"
     assert len(boxes(tmp_path, HEAD + FIRST + "(assert (= X_1 0))" + outputs)) == 1
 
 
@@ -58,6 +58,7 @@ def test_conditions_on_outputs_are_no_part_of_a_box(tmp_path):
         (HEAD + "(assert (<= (+ X_0 X_1) 3))", NotSupportedError, "must bound one of them"),
         (HEAD + "(assert (< X_0 3))", NotSupportedError, "a box is closed"),
         (HEAD + "(assert (not (<= X_0 3)))", NotSupportedError, "must be a bound, and, or"),
+        (HEAD + "(assert (not (= Y_0 3)))", NotSupportedError, "must be a bound, and, or"),
         (HEAD + "(assert (<= X_0 3)", ReadError, "a bracket is not closed"),
         (HEAD + ")", ReadError, "a term in brackets is needed"),
         (HEAD + "x", ReadError, "a term in brackets is needed, not 'x'"),
@@ -67,7 +68,10 @@ def test_conditions_on_outputs_are_no_part_of_a_box(tmp_path):
         ("(declare-const X_1 Real)(assert (= X_1 0))", ReadError, "X_0, X_1, ..."),
         (HEAD + "(assert (= X_2 0))", ReadError, "must be declared before they are bounded: X_2"),
         ("(declare-const X_999999999 Real)", ReadError, "X_0, X_1, ..."),
-        ("(declare-const Z Real)", NotSupportedError, "variables must be X_i and Y_j, not 'Z'"),
+        ("(declare-const Z Real)", ReadError, "line 1: a constant must be called X_i or Y_j, not 'Z'"),
+        (HEAD + "(declare-const X_01 Real)", ReadError, "line 4: a constant must be called X_i or Y_j, not 'X_01'"),
+        (HEAD + "(declare-const X_2 Int)", ReadError, "a declaration or assertion is needed"),
+        (HEAD + "(assert (<= 1 0))" + FIRST, ReadError, "contradict each other"),
         ("(" * 100_000, ReadError, "nested at most 64 deep"),
         ("", ReadError, "the file is empty"),
     ],
@@ -90,6 +94,18 @@ def test_any_text_gives_boxes_or_an_error_of_ours(tmp_path_factory, text):
     path = write(tmp_path_factory.getbasetemp(), HEAD + FIRST + "(assert (= X_1 0))" + text)
     with contextlib.suppress(SymbinvError):
         assert read_boxes(path)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    path = tmp_path / "p.vnnlib"
+    path.write_bytes(HEAD.encode() + b"; \xff")
+    with pytest.raises(ReadError, match=r"p\.vnnlib: the file must be text in UTF-8"):
+        read_box(path)
+
+
+def test_a_bound_may_be_a_linear_row_on_one_input(tmp_path):
+    text = HEAD + FIRST + "(assert (<= (* 2 X_1) (- 3 X_1 1e-1)))(assert (<= (- X_1) 4))"
+    assert boxes(tmp_path, text) == [[[-1, Fraction(1, 10)], [-4, Fraction(29, 30)]]]
 
 
 def test_a_network_takes_its_box_from_a_file(tmp_path):
