@@ -50,7 +50,18 @@ def test_inspect_prints_the_layers(run, net):
     status, out, _ = run("inspect", net)
     assert (status, "sizes 3 -> 2" in out, "sigmoid" in out) == (0, True, True)
     status, out, _ = run("inspect", net, "--json")
-    assert json.loads(out)["sizes"] == [3, 2]
+    found = json.loads(out)
+    assert found["sizes"] == [3, 2]
+    (layer,) = found["layers"]
+    assert layer["shape"] == [2, 3] and layer["rank"] == 2
+    assert layer["condition number"] == pytest.approx(1.811353, abs=1e-6)  # np.linalg.cond
+
+
+def test_inspect_has_null_for_an_infinite_condition_number(run, tmp_path):
+    (tmp_path / "flat.json").write_text('{"layers": [{"W": [[1, 2], [2, 4]], "b": [0, 0], "activation": "relu"}]}')
+    status, out, _ = run("inspect", "flat.json", "--json")
+    assert status == 0 and json.loads(out)["layers"][0]["condition number"] is None
+    assert " inf" in run("inspect", "flat.json")[1]
 
 
 def test_derive_writes_latex_and_says_what_it_found(run, net, tmp_path):

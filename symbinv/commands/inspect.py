@@ -6,7 +6,7 @@ from symbinv.commands.options import JsonOption, NetArgument, PolicyOption
 from symbinv.commands.output import print_json
 from symbinv.network.readers.load import load
 from symbinv.presentation.record import network_record
-from symbinv.presentation.text import network_rows, table_text
+from symbinv.presentation.text import condition_notes, network_rows, table_text
 
 
 def inspect(net: NetArgument, as_json: JsonOption = False, policy: PolicyOption = "exact") -> None:
@@ -17,4 +17,5 @@ def inspect(net: NetArgument, as_json: JsonOption = False, policy: PolicyOption 
         return
     typer.echo(f"{net.name}: sizes {' -> '.join(map(str, network.sizes))}\n")
     typer.echo(table_text(network_rows(network)))
-    typer.echo("".join(f"\nnote: {note}" for note in network.notes).lstrip("\n"))
+    notes = [*network.notes, *condition_notes(layer.weights for layer in network.layers)]
+    typer.echo("".join(f"\nnote: {note}" for note in notes).lstrip("\n"))

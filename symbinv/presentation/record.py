@@ -11,7 +11,7 @@ from symbinv.errors import NotSupportedError
 from symbinv.inverse.invert import Inverse
 from symbinv.inverse.verdict import Empty, NonEmpty, Unknown, Verdict
 from symbinv.network.network import Network
-from symbinv.presentation.text import domain_lines, has_quick_bounds, layer_rows, network_rows
+from symbinv.presentation.text import condition_notes, domain_lines, has_quick_bounds, layer_rows, network_rows
 from symbinv.sampler.samples import Samples
 
 
@@ -19,12 +19,17 @@ def network_record(network: Network) -> dict[str, Any]:
     """Return sizes, layers, names, box and notes of a network."""
     return {
         "sizes": list(network.sizes),
-        "layers": network_rows(network),
+        "layers": _layers(network_rows(network)),
         "input_names": list(network.input_names),
         "output_names": list(network.output_names),
         "box": None if network.box is None else [[str(low), str(high)] for low, high in network.box.fractions()],
-        "notes": list(network.notes),
+        "notes": [*network.notes, *condition_notes(layer.weights for layer in network.layers)],
     }
+
+
+def _layers(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of a layer table for JSON: a condition number that is infinite or not known is None."""
+    return [row | {"condition number": _real(row["condition number"])} for row in rows]
 
 
 def inverse_record(inverse: Inverse) -> dict[str, Any]:
@@ -32,7 +37,7 @@ def inverse_record(inverse: Inverse) -> dict[str, Any]:
     return {
         "sizes": list(inverse.network.sizes),
         "target": [str(v) for v in inverse.target],
-        "layers": layer_rows(inverse),
+        "layers": _layers(layer_rows(inverse)),
         "free_variables": [str(s) for s in inverse.free_variables],
         "conditions": [str(c) for c in inverse.conditions],
         "assumptions": [str(a) for a in inverse.assumptions],

@@ -1,7 +1,8 @@
 """to_text: an inverse as plain text, the layer table first, then conditions and the verdict."""
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -31,6 +32,8 @@ COLUMNS = (
     "degrees of freedom",
 )
 SHORT = 60
+GRAM_SIDE = 256  # the smaller side above which condition numbers come from a Gram matrix
+CONDITION_LIMIT = 1 << 33  # products (rows * columns * smaller side) above which there is no condition number
 BOUNDED_CELLS = 50  # cells without vertices, whose bounding box is shown unasked
 
 
@@ -50,15 +53,15 @@ def to_text(inverse: Inverse) -> str:
         dimension: 1 (exact)
         verdict: not empty (exact); an input that produces the target: (9.70406, -4.15888, 0)
     """
-    rows = [list(COLUMNS), *([str(v) for v in row.values()] for row in layer_rows(inverse))]
-    lines = [*_align(rows), "", f"target: {_tuple(inverse.target)}"]
+    lines = [table_text(layer_rows(inverse)), "", f"target: {_tuple(inverse.target)}"]
     lines.append(f"free variables: {', '.join(runs(inverse.free_variables)) or 'none'}")
     lines += _listed("conditions that must vanish", [str(c) for c in inverse.conditions])
     lines += _listed("assumed non-zero", [str(a) for a in inverse.assumptions])
     lines += _listed("domain", domain_lines(inverse))
     lines.append(f"dimension: {inverse.dimension if inverse.dimension >= 0 else 'empty'} ({inverse.dimension_claim})")
     lines.append(f"verdict: {verdict_text(inverse)}")
-    lines += [f"note: {note}" for note in inverse.notes]
+    weights = [step.weights for step in reversed(inverse.steps)]
+    lines += [f"note: {note}" for note in (*inverse.notes, *condition_notes(weights))]
     return "\n".join(lines)
 
 
@@ -72,7 +75,7 @@ def _row(step: LayerInverse) -> dict[str, Any]:
     m, n = reduction.matrix.shape
     values = (
         step.index,
-        f"{m}x{n}",
+        [m, n],
         reduction.rank,
         ", ".join(runs(step.pivot_variables)) or "-",
         ", ".join(runs(step.free_variables)) or "-",
@@ -84,20 +87,56 @@ def _row(step: LayerInverse) -> dict[str, Any]:
     return dict(zip(COLUMNS, values, strict=True))
 
 
-def condition_number(weights: ExactMatrix) -> str:
-    """Return a matrix's condition number to three digits, "inf" below full rank, "-" for symbols and zero."""
-    if not weights.is_rational:
-        return "-"
-    singular = np.linalg.svd(weights.to_numpy(), compute_uv=False)
-    if not len(singular) or singular[0] == 0:
-        return "-"
-    if singular[-1] <= 1e-12 * singular[0] and weights.rank() < min(weights.shape):
-        return "inf"
-    return "inf" if singular[-1] == 0 else f"{singular[0] / singular[-1]:.3g}"
+def condition_number(weights: ExactMatrix, rank: int | None = None) -> float | None:
+    """Return the 2-norm condition number of a matrix in floats: infinite below full rank.
+
+    Args:
+        weights: The matrix, shape (m, n).
+        rank: Its rank where that is known, which saves work.
+
+    Returns:
+        The number, or None for symbols, zero matrices and those above `CONDITION_LIMIT`.
+
+    A side over `GRAM_SIDE` is squared away: the eigenvalues of the smaller Gram matrix are the squared singular
+    values, with an error of about m * 1e-16 of the largest, so they are taken only where the condition number is
+    below 1e4 (Golub and Van Loan, Matrix Computations, 4th ed., 8.6).
+    """
+    small = min(weights.shape)
+    if not weights.is_rational or not small or is_too_large(weights) or weights.is_zero():
+        return None
+    if rank is not None and rank < small:
+        return math.inf
+    table = weights.to_numpy()
+    if small > GRAM_SIDE:
+        scaled = table / np.abs(table).max()
+        squares = np.linalg.eigvalsh(scaled.T @ scaled if weights.columns == small else scaled @ scaled.T)
+        if squares[0] > 1e-8 * squares[-1]:
+            return math.sqrt(squares[-1] / squares[0])
+    singular = np.linalg.svd(table, compute_uv=False)
+    if singular[0] == 0:
+        return None
+    if singular[-1] <= 1e-12 * singular[0] and (weights.rank() if rank is None else rank) < small:
+        return math.inf
+    return math.inf if singular[-1] == 0 else float(singular[0] / singular[-1])
+
+
+def is_too_large(weights: ExactMatrix) -> bool:
+    """Tell whether a matrix is above `CONDITION_LIMIT`, so that its condition number is not computed."""
+    m, n = weights.shape
+    return m * n * min(m, n) > CONDITION_LIMIT
+
+
+def condition_notes(matrices: Iterable[ExactMatrix]) -> list[str]:
+    """Return which layers' condition numbers are not computed for their size; matrices in the layers' order."""
+    return [
+        f"layer {index}: no condition number for {w.rows}x{w.columns}, which takes over {CONDITION_LIMIT} products."
+        for index, w in enumerate(matrices, start=1)
+        if is_too_large(w)
+    ]
 
 
 def network_rows(network: Network) -> list[dict[str, Any]]:
-    """Return shape, rank and activation of each layer of a network, for `inspect`."""
+    """Return shape, rank, activation and condition number of each layer of a network, for `inspect`."""
     rows = []
     for index, layer in enumerate(network.layers, start=1):
         m, n = layer.weights.shape
@@ -105,10 +144,10 @@ def network_rows(network: Network) -> list[dict[str, Any]]:
         rows.append(
             {
                 "layer": index,
-                "shape": f"{m}x{n}",
+                "shape": [m, n],
                 "rank": rank,
                 "activation": layer.activation.label,
-                "condition number": condition_number(layer.weights),
+                "condition number": condition_number(layer.weights, rank if layer.is_rational else None),
                 "nullity": n - rank,
             }
         )
@@ -119,7 +158,19 @@ def table_text(rows: Sequence[dict[str, Any]]) -> str:
     """Return rows of equal keys as an aligned table."""
     if not rows:
         return ""
-    return "\n".join(_align([list(rows[0]), *([str(v) for v in row.values()] for row in rows)]))
+    return "\n".join(_align([list(rows[0]), *([_cell(v) for v in row.values()] for row in rows)]))
+
+
+def _cell(value: Any) -> str:
+    """Return an entry of a table: 2x3 for a shape, three digits of a float, - for what is not known."""
+    match value:
+        case None:
+            return "-"
+        case float():
+            return f"{value:.3g}"
+        case [m, n]:
+            return f"{m}x{n}"
+    return str(value)
 
 
 def verdict_text(inverse: Inverse) -> str:
