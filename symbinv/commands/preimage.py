@@ -54,6 +54,11 @@ def preimage(
     """Find all inputs of a piecewise-linear network that meet a condition, exactly, as polyhedra."""
     if (target is None) == (spec is None):
         raise OptionError("give either --target or --spec, not both and not neither.")
+    if spec is not None:
+        given = {"--box": box, "--max-cells": max_cells, "--picture": picture}
+        extra = [name for name, value in given.items() if value is not None]
+        if extra:
+            raise OptionError(f"{', '.join(extra)} cannot be given with --spec, whose file states the question.")
     network = load(net, policy=policy)
     if spec is not None:
         _answer_specification(network, spec, max_seconds, workers, out, as_json)
