@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -117,7 +117,11 @@ def _answer_specification(
     if as_json:
         print_json(record)
     else:
-        typer.echo("\n".join(f"{key}: {value}" for key, value in record.items() if value is not None))
+        typer.echo("\n".join(f"{key}: {_shown(value)}" for key, value in record.items() if value is not None))
         if out is not None:
             typer.echo(f"wrote {out}")
     raise typer.Exit({"sat": 0, "unsat": 1, "unknown": 3}[found.status])
+
+
+def _shown(value: Any) -> str:
+    return f"({', '.join(map(str, value))})" if isinstance(value, list) else str(value)
