@@ -39,7 +39,8 @@ def write_with(place: Path, write: Callable[[Path], Any]) -> Path:
         temporary.chmod(place.stat().st_mode & 0o777 if place.exists() else 0o644)
         temporary.replace(place)
     except (OSError, ValueError) as error:
-        raise ReadError(f"{str(place)!r} cannot be written: {error}.") from error
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise ReadError(f"{str(place)!r} cannot be written: {reason}.") from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)

@@ -150,6 +150,23 @@ def test_preimage_writes_a_certificate_that_verify_accepts(run, tmp_path):
     assert json.loads(out)["verdict"]["kind"] == "empty"
 
 
+def test_preimage_refuses_what_it_would_not_use(run, tmp_path):
+    (tmp_path / "abs.json").write_text('{"layers": [{"W": [[1]], "b": [0], "activation": "relu"}]}')
+    status, out, err = run("preimage", "abs.json", "--spec", "p.vnnlib", "--box=0,1", "--picture", "p.png")
+    assert (status, out) == (2, "")
+    assert "--box, --picture cannot be given with --spec" in err
+    for option in ("--max-seconds=nan", "--max-cells=-1"):
+        status, out, err = run("preimage", "abs.json", "--target", "y_0 >= 1", option)
+        assert (status, out) == (2, "")
+        assert "must be at least 0" in err
+    status, _, err = run("preimage", "abs.json", "--target", "y_0 >= 1", "--box=-0.5")
+    assert status == 2
+    assert "'-0.5': No such file or directory." in err
+    status, out, _ = run("preimage", "abs.json", "--target", "y_0 <= -1", "--box=-1,1")
+    assert status == 1
+    assert "1 branches" not in out
+
+
 def test_preimages_are_drawn_and_have_no_volume_in_many_inputs(run, tmp_path):
     wide = {"layers": [{"W": [[1] * 9], "b": [0], "activation": "relu"}]}
     (tmp_path / "wide.json").write_text(json.dumps(wide))

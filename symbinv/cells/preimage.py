@@ -27,7 +27,7 @@ from symbinv.cells.problem import Box, Problem, pose, shorten, start_search
 from symbinv.cells.proof import Proof, certify_preimage
 from symbinv.cells.search import Found, Search, collection_paused
 from symbinv.cells.union import AnyCell, bounds_of, rounded_volume, total_volume
-from symbinv.errors import NotSupportedError, ShapeError
+from symbinv.errors import NotSupportedError, OptionError, ShapeError
 from symbinv.exact.policy import to_fraction, to_rational
 from symbinv.inverse.verdict import Empty, NonEmpty, Unknown, Verdict
 from symbinv.network.network import Network
@@ -142,7 +142,8 @@ class Preimage:
         if found is not None:
             return NonEmpty(found, "exact", self._residual(found))
         if self.is_complete:
-            reason = f"Every one of {self.closed} branches misses the target."
+            branches = "The only branch" if self.closed == 1 else f"Every one of {self.closed} branches"
+            reason = f"{branches} misses the target."
             return Empty(reason, "exact", Proof(self), layer=self.network.depth)
         return Unknown("The budget was reached before a cell was found; `proceed` continues.")
 
@@ -299,6 +300,11 @@ class _Effort:
     max_seconds: float | None = None
     workers: int | None = None
     progress: Progress | None = None
+
+    def __post_init__(self) -> None:
+        for name, limit in (("max_cells", self.max_cells), ("max_seconds", self.max_seconds)):
+            if limit is not None and not limit >= 0:
+                raise OptionError(f"{name} must be at least 0 or None, not {limit}.")
 
 
 def _explore(problem: Problem, around: Any, effort: _Effort) -> Preimage:

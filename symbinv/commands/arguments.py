@@ -78,7 +78,8 @@ def read_box(text: str | None, inputs: int) -> list[tuple[Fraction, Fraction]] |
         try:
             lines = Path(text).read_text(encoding="utf-8").split("\n")
         except (OSError, UnicodeDecodeError) as error:
-            raise ReadError(f"a box must be lo,hi, pairs between semicolons, or a file; {text!r}: {error}.") from error
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else "not UTF-8 text"
+            raise ReadError(f"a box must be lo,hi, pairs between semicolons, or a file; {text!r}: {reason}.") from error
         text = ";".join(line.strip() for line in lines if line.strip())
     pairs = [read_pair(part) for part in text.split(";")]
     return pairs * inputs if len(pairs) == 1 else pairs

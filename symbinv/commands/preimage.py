@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -54,6 +54,11 @@ def preimage(
     """Find all inputs of a piecewise-linear network that meet a condition, exactly, as polyhedra."""
     if (target is None) == (spec is None):
         raise OptionError("give either --target or --spec, not both and not neither.")
+    if spec is not None:
+        given = {"--box": box, "--max-cells": max_cells, "--picture": picture}
+        extra = [name for name, value in given.items() if value is not None]
+        if extra:
+            raise OptionError(f"{', '.join(extra)} cannot be given with --spec, whose file states the question.")
     network = load(net, policy=policy)
     if spec is not None:
         _answer_specification(network, spec, max_seconds, workers, out, as_json)
@@ -112,7 +117,11 @@ def _answer_specification(
     if as_json:
         print_json(record)
     else:
-        typer.echo("\n".join(f"{key}: {value}" for key, value in record.items() if value is not None))
+        typer.echo("\n".join(f"{key}: {_shown(value)}" for key, value in record.items() if value is not None))
         if out is not None:
             typer.echo(f"wrote {out}")
     raise typer.Exit({"sat": 0, "unsat": 1, "unknown": 3}[found.status])
+
+
+def _shown(value: Any) -> str:
+    return f"({', '.join(map(str, value))})" if isinstance(value, list) else str(value)

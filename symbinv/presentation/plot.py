@@ -40,7 +40,7 @@ def plot_manifold(samples: Samples, inputs: Sequence[int] | None = None, color_b
     chosen = _choose_inputs(samples, inputs)
     points = _thinned(samples.points[:, chosen])
     color, color_name = _coloring(samples, color_by)
-    names = [_label(samples.input_names[j]) for j in chosen]
+    names = [axis_label(samples.input_names[j]) for j in chosen]
     figure = _new_figure((6.4, 5.2))
     if len(chosen) == 3:
         axes: Any = figure.add_subplot(projection="3d")
@@ -73,7 +73,7 @@ def plot_pairs(samples: Samples, inputs: Sequence[int] | None = None) -> "Figure
     else:
         chosen = _check_inputs(inputs, n0)
     points = _thinned(samples.points[:, chosen])
-    names = [_label(samples.input_names[j]) for j in chosen]
+    names = [axis_label(samples.input_names[j]) for j in chosen]
     d = len(chosen)
     figure = _new_figure((1.6 * d + 1.2, 1.6 * d + 0.9))
     grid: Any = figure.subplots(d, d, squeeze=False, sharex="col")
@@ -168,7 +168,7 @@ def _size(count: int) -> float:
     return float(np.clip(4000 / max(count, 1), 2.0, 24.0))
 
 
-def _label(name: str) -> str:
+def axis_label(name: str) -> str:
     """Return an input's name for an axis; a foreign name is shown as plain text."""
     shown = f"${latex_symbol(name)}$" if name.startswith("x_") and name[2:].isdigit() else name.replace("$", r"\$")
     return shown if len(shown) <= 40 else shown[:37] + "..."

@@ -16,7 +16,7 @@ from symbinv.cells.union import AnyCell
 from symbinv.errors import OptionError, ShapeError
 from symbinv.exact.policy import to_fraction
 from symbinv.network.network import Network
-from symbinv.notation import latex_symbol
+from symbinv.presentation.plot import axis_label
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -186,8 +186,8 @@ def _new_axes(network: Network, chosen: tuple[int, int], limits: list[list[Any]]
     figure = Figure(figsize=(6.4, 5.6), layout="constrained")
     axes: Any = figure.add_subplot()
     names = network.input_names or tuple(f"x_{j + 1}" for j in range(network.sizes[0]))
-    axes.set_xlabel(f"${latex_symbol(names[chosen[0]])}$")
-    axes.set_ylabel(f"${latex_symbol(names[chosen[1]])}$")
+    axes.set_xlabel(axis_label(names[chosen[0]]))
+    axes.set_ylabel(axis_label(names[chosen[1]]))
     for set_limits, (low, high) in zip((axes.set_xlim, axes.set_ylim), limits, strict=True):
         pad = 0.0 if high > low else 1.0
         set_limits(float(low) - pad, float(high) + pad)

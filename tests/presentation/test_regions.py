@@ -36,6 +36,13 @@ def test_polygons_fill_the_box_and_colours_are_those_of_the_pieces():
     figure.canvas.draw()
 
 
+def test_foreign_names_of_inputs_are_shown_as_they_are():
+    named = Network(NETWORK.layers, input_names=("input[0]", "price_$ ^{"))
+    figure = plot_cells(preimage(named, "argmax == 0", box=BOX))
+    figure.canvas.draw()
+    assert figure.axes[0].get_xlabel() == "input[0]"
+
+
 def test_unbounded_cells_are_cut_at_the_window():
     found = preimage(NETWORK, "argmax == 0")
     figure = plot_cells(found, window=[[-1, 1], [-1, 1]])
