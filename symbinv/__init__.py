@@ -9,7 +9,9 @@ from symbinv.algebra.closed_form import ClosedForm, closed_form
 from symbinv.algebra.elimination import RowReduction, reduce_rows
 from symbinv.algebra.fiber import AffineFiber, solve_fiber
 from symbinv.algebra.operation import AddMultiple, Scale, Swap
+from symbinv.cells.answer import answer
 from symbinv.cells.preimage import Preimage, preimage, regions
+from symbinv.cells.specification import read_specification
 from symbinv.derivation.derive import derive
 from symbinv.derivation.replay.walk import Replay
 from symbinv.derivation.steps import Derivation
@@ -44,6 +46,7 @@ from symbinv.sampler.batched import compile_batched
 from symbinv.sampler.certificate import certify
 from symbinv.sampler.compile import Sampler, compile_sampler
 from symbinv.sampler.samples import Samples, load_samples
+from symbinv.sampler.stream import stream
 from symbinv.sampler.walks.chart import gaussian
 
 __version__ = "0.1.0"
@@ -80,6 +83,7 @@ __all__ = [
     "SymbinvError",
     "Unknown",
     "activation",
+    "answer",
     "certify",
     "closed_form",
     "compile_batched",
@@ -96,12 +100,14 @@ __all__ = [
     "rationalize",
     "read_box",
     "read_boxes",
+    "read_specification",
     "reduce_cases",
     "reduce_rows",
     "regions",
     "register_reader",
     "save",
     "solve_fiber",
+    "stream",
     "substitute",
     "to_latex",
     "to_markdown",

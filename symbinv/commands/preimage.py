@@ -54,6 +54,8 @@ def preimage(
     """Find all inputs of a piecewise-linear network that meet a condition, exactly, as polyhedra."""
     if (target is None) == (spec is None):
         raise OptionError("give either --target or --spec, not both and not neither.")
+    if out is not None and out.suffix != ".json":
+        raise OptionError(f"a certificate is written as .json, not {out.suffix!r}.")
     if spec is not None:
         given = {"--box": box, "--max-cells": max_cells, "--picture": picture}
         extra = [name for name, value in given.items() if value is not None]

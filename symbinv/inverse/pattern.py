@@ -160,9 +160,13 @@ def check_pattern(network: Network, pattern: Sequence[Any]) -> Pattern:
     checked: list[LayerPattern] = []
     for index, (layer, given) in enumerate(zip(network.layers, pattern, strict=True), start=1):
         last = len(_kinks(layer.activation))
-        if given is None or not last:
+        if given is None or (not last and not isinstance(given, str | int) and not len(given)):
             checked.append(None)
             continue
+        if not last:
+            raise OptionError(
+                f"pattern of layer {index} must be None, as {layer.activation.name} is one-to-one, not {given!r}."
+            )
         whole = [given] * layer.weights.rows if isinstance(given, str | int) else list(given)
         if len(whole) != layer.weights.rows:
             raise ShapeError(f"pattern of layer {index} must have {layer.weights.rows} entries, not {len(whole)}.")
