@@ -40,6 +40,7 @@ Vector = tuple[int, ...]
 ONE = 1 << 96  # relaxations round shifts and spreads to multiples of 1/ONE
 GRID = 256  # slopes of relaxations are multiples of 1/GRID
 CORNERS = 1 << 16  # of a box, at most
+PAIRS = 1 << 22  # of generators on two sides of a cut, at most
 BITS = 1 << 16  # of the bounds of a logarithm, at most
 
 
@@ -364,10 +365,15 @@ class Cell:
             above = [i for i, h in enumerate(heights) if h > 0]
             below = [i for i, h in enumerate(heights) if h < 0]
             out = [(v, m | bit if h == 0 else m) for (v, m), h in zip(generators, heights, strict=True) if h >= 0]
+            need(len(above) * len(below) <= PAIRS, f"a cut may compare at most {PAIRS} pairs of generators")
+            # an edge lies on as many constraints as leave two dimensions; the one at infinity may have no bit
+            fewest = len(form) - len(lines) - 3
             for i in above:
                 for j in below:
                     (v, p), (w, q) = generators[i], generators[j]
                     common = p & q
+                    if common.bit_count() < fewest:
+                        continue
                     if sum(1 for _, m in generators if m & common == common) == 2:
                         mixed = [heights[i] * b - heights[j] * a for a, b in zip(v, w, strict=True)]
                         out.append((least(mixed), common | bit))
@@ -436,7 +442,7 @@ def check(data: Any) -> dict[str, Any]:
     """
     try:
         return _check(data)
-    except (KeyError, TypeError, ValueError, IndexError, ZeroDivisionError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, ZeroDivisionError, AttributeError, RecursionError) as error:
         raise Refused(f"the certificate is malformed: {type(error).__name__} {error}") from error
 
 
@@ -455,7 +461,7 @@ def _check(data: Any) -> dict[str, Any]:
         return {"claim": kind, "cells": None, "leaves": 0}
     need(kind == "complete", "the claim must be complete, nonempty, sat or unsat")
     cells, leaves = _walk(claim, data["nodes"], data.get("vertices", True))
-    need(cells == data["cells"], f"the tree has {cells} cells, not {data['cells']}")
+    need(cells == data["cells"], f"the tree has {cells} cells, not {str(data['cells'])[:40]!r}")
     return {"claim": kind, "cells": cells, "leaves": leaves}
 
 
@@ -793,11 +799,18 @@ def need(condition: bool, message: str) -> None:
         raise Refused(message)
 
 
+def without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object, which may not say two things under one name."""
+    found = dict(pairs)
+    need(len(found) == len(pairs), "an object must not have a name twice")
+    return found
+
+
 def check_file(path: str) -> dict[str, Any]:
     """Check a certificate in a file; raise Refused where it proves nothing."""
     with open(path, encoding="utf-8") as readable:
         try:
-            data = json.load(readable)
+            data = json.load(readable, object_pairs_hook=without_doubles)
         except (ValueError, RecursionError) as error:
             raise Refused(f"the file is not JSON: {error}") from error
     return check(data)
