@@ -118,6 +118,10 @@ class Where:
                 rest = sympy.expand(polynomial - coefficient * s)
                 new = {s: self._ring.rational_function(-rest / coefficient).to_sympy()}
                 for name, value in self._meanings.items():
+                    divisor = self._ring.rational_function(value).parts()[1].xreplace({s: new[s]})
+                    if self._ring.rational_function(divisor).is_zero:  # what surely does not vanish would vanish
+                        self.is_impossible = True
+                        return True
                     new[name] = self._ring.rational_function(value.xreplace({s: new[s]})).to_sympy()
                 self._meanings = new
                 self._factor()
