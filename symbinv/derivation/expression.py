@@ -24,6 +24,7 @@ from symbinv.network.activations.branched import gelu_left_inverse, gelu_right_i
 
 DEPTH_LIMIT = 200
 EXPONENT_LIMIT = 10_000
+POWER_LIMIT = 10_000_000
 DECIMAL_BITS = 10_000  # Python turns no longer integers into decimal text
 NAME_LIMIT = 200
 
@@ -226,7 +227,21 @@ def _power(base: sympy.Expr, exponent: sympy.Expr, place: str) -> sympy.Expr:
         raise ReadError(f"{place}: exponents must be at most {EXPONENT_LIMIT}, not {exponent}.")
     if base.is_Rational and exponent.is_Integer:
         raise ReadError(f"{place}: a power of a number must be written as a number.")
+    if exponent.is_Rational and _bits(base) * abs(exponent) > POWER_LIMIT:
+        raise ReadError(f"{place}: powers of powers must stay below {POWER_LIMIT} bits when they are multiplied out.")
+    if exponent.is_number and not exponent.is_Rational:
+        raise ReadError(f"{place}: an exponent must be written as one number, not {_shown(str(exponent))}.")
     return sympy.Pow(base, exponent, evaluate=False)
+
+
+def _bits(expression: sympy.Basic) -> int:
+    """Return about how many bits a coefficient or an exponent of an expression takes when it is multiplied out."""
+    if isinstance(expression, sympy.Rational):
+        return int(max(abs(expression.p), expression.q).bit_length())
+    parts = [_bits(part) for part in expression.args]
+    if expression.is_Pow and expression.exp.is_Rational:
+        return parts[0] * int(abs(expression.exp) + 1)
+    return max(sum(parts), 1)
 
 
 def _piecewise(rest: list[Any], place: str, depth: int) -> sympy.Expr:

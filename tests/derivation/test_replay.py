@@ -331,3 +331,25 @@ def test_symbols_keep_what_is_assumed_of_them():
 def test_what_has_no_plain_form_is_refused():
     with pytest.raises(SymbinvError, match="cannot be written"):
         si.Derivation("t", (steps.SidesNamed(1, (sympy.Eq(a, sympy.gamma(b), evaluate=False),)),)).to_json()
+
+
+def with_first_weight(data):
+    """The 3 -> 2 derivation as JSON, another expression in place of w_11."""
+    text = si.derive(si.invert(si.Network.generic([3, 2], ["sigmoid"]))).to_json()
+    weight = json.dumps(["symbol", "w_{11}"])
+    assert weight in text
+    return text.replace(weight, json.dumps(data))
+
+
+def test_a_weight_that_is_zero_in_disguise_is_no_pivot():
+    zero = ["+", ["log", "4"], ["*", "-2", ["log", "2"]]]
+    failure = si.Derivation.from_json(with_first_weight(zero)).replay().failure
+    assert failure.kind == "LayerGiven" and "rational functions of symbols" in failure.failure
+
+
+def test_powers_of_powers_are_refused_before_they_are_multiplied_out():
+    tower = ["*", "2", ["symbol", "w_{11}"]]
+    for _ in range(3):
+        tower = ["^", tower, "10000"]
+    with pytest.raises(si.ReadError, match="powers of powers"):
+        si.Derivation.from_json(with_first_weight(tower))

@@ -9,7 +9,7 @@ import sympy
 from symbinv.derivation import steps
 from symbinv.derivation.replay.equality import EXACT, Claim, Judge, weakest
 from symbinv.derivation.replay.rows import SystemReplay
-from symbinv.derivation.replay.terms import Names, listed, need, short
+from symbinv.derivation.replay.terms import Names, is_rational_function, listed, need, short
 from symbinv.exact.interval import Interval
 from symbinv.exact.matrix import ExactMatrix
 from symbinv.exact.policy import to_rational
@@ -69,6 +69,9 @@ class LayerReplay(SystemReplay):
         need(step.inputs == self.inputs, "the inputs must be what enters the layer by its name or its constant")
         need(step.preactivations == self.preactivations, "the pre-activations must have their names")
         need(step.outputs == self.outputs, "the outputs must be what the layer above takes, or the target")
+        if not step.weights.is_rational:
+            entries = [e for row in step.weights.to_sympy().tolist() for e in row]
+            need(all(map(is_rational_function, entries)), "weights must be rational functions of symbols")
         self._label(step.activation)
         self.names.use(step.weights.free_symbols() | step.bias.free_symbols())
         self.names.bind({*self.unknowns, *self.preactivations, *self.right, *self.side_names})

@@ -92,6 +92,23 @@ def divisors(*expressions: sympy.Expr) -> set[sympy.Expr]:
     return {p.base for p in powers if p.base.free_symbols and not p.exp.is_nonnegative}
 
 
+def is_rational_function(expression: sympy.Expr) -> bool:
+    """Tell whether an expression is made of symbols and rational numbers by sums, products and whole powers.
+
+    Numbers such as log(4) - 2 log(2) are none, since only their value tells whether they are zero.
+
+    Example:
+        >>> x, y = sympy.symbols("x y")
+        >>> is_rational_function((x + y / 2) ** -3), is_rational_function(x * sympy.log(2))
+        (True, False)
+    """
+    if expression.is_Rational or expression.is_Symbol:
+        return True
+    if expression.is_Pow:
+        return bool(expression.exp.is_Integer) and is_rational_function(expression.base)
+    return bool(expression.is_Add or expression.is_Mul) and all(map(is_rational_function, expression.args))
+
+
 def listed(names: Iterable[Any]) -> str:
     """Return a few names between commas."""
     shown = [str(n) for n in names]
