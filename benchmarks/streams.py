@@ -55,7 +55,8 @@ def child(name, count, place):
 
 def start(name, count, place):
     command = [sys.executable, "-m", "benchmarks.streams", "--child", name, str(count), str(place)]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    # three processes, also where there are fewer cores
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMPI_MCA_rmaps_base_oversubscribe": "1"}
     return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
 
 
@@ -140,7 +141,8 @@ def mpi(place, name, count):
     front = [launcher, "-n", "3", sys.executable, "-m", "mpi4py.futures"] if launcher else [sys.executable]
     script = place / "mpi.py"
     script.write_text(code)
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    # three processes, also where there are fewer cores
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMPI_MCA_rmaps_base_oversubscribe": "1"}
     try:
         done = subprocess.run(
             [*front, str(script), name, str(count), str(place / "mpi-2")],
