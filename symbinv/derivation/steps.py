@@ -276,6 +276,9 @@ class Derivation:
     title: str
     steps: tuple[Step, ...]
 
+    def __repr__(self) -> str:
+        return f"Derivation({self.title!r}, {len(self.steps)} steps)"
+
     def replay(self) -> "Replay":
         """Prove every step again from the steps before it; see `symbinv.derivation.replay.walk`."""
         from symbinv.derivation.replay.walk import replay

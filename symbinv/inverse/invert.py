@@ -63,6 +63,10 @@ class Inverse:
     constraint: Constraint | None
     notes: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        sizes = " -> ".join(map(str, self.network.sizes))
+        return f"Inverse({sizes}, dimension {self.dimension}, {type(self.verdict).__name__})"
+
     @property
     def free_variables(self) -> tuple[sympy.Symbol, ...]:
         """The free variables of all layers, last layer first."""

@@ -72,6 +72,9 @@ class LayerInverse:
     superscript: tuple[int, ...]
     images: tuple[Interval, ...]
 
+    def __repr__(self) -> str:
+        return f"LayerInverse({self.index}: {self.weights.rows}x{self.weights.columns}, {self.activation.label})"
+
     @property
     def free_variables(self) -> tuple[sympy.Symbol, ...]:
         """The symbols of the columns without a pivot."""

@@ -31,6 +31,9 @@ class Layer:
     bias: ExactMatrix
     activation: Activation
 
+    def __repr__(self) -> str:
+        return f"Layer({self.weights.rows}x{self.weights.columns}, {self.activation.label})"
+
     def __post_init__(self) -> None:
         if self.weights.rows == 0 or self.weights.columns == 0:
             raise ShapeError(f"a layer must have at least one input and one output, not weights {self.weights.shape}.")
@@ -81,6 +84,10 @@ class Network:
     output_names: tuple[str, ...] = ()
     box: ExactMatrix | None = None
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        labels = dict.fromkeys(layer.activation.label for layer in self.layers)
+        return f"Network({' -> '.join(map(str, self.sizes))}; {', '.join(labels)})"
 
     def __post_init__(self) -> None:
         if not self.layers:

@@ -94,6 +94,9 @@ class Cell:
     pattern: tuple[Any, ...] = ()
     _affine: Any = field(default=None, repr=False)
 
+    def __repr__(self) -> str:
+        return f"Cell(dimension {self.dimension}, pattern {self.pattern})"
+
     @cached_property
     def generators(self) -> tuple[Row, ...]:
         """The generators as homogeneous integers, computed when first asked for."""

@@ -115,6 +115,9 @@ class BatchedInverse:
     inverse: Inverse
     programs: tuple[LayerProgram, ...]
 
+    def __repr__(self) -> str:
+        return f"BatchedInverse({self.inverse!r})"
+
     def at(self, values: Mapping[Any, Any], free: Any, target: Any = None) -> BatchedPoints:
         """Return the inputs for numbers of the symbols, whatever stands where: weights, biases, slopes, target.
 

@@ -52,6 +52,9 @@ class Sampler:
     start: Array
     regularization: Fraction | None = None
 
+    def __repr__(self) -> str:
+        return f"Sampler({self.inverse!r})"
+
     @property
     def network(self) -> Network:
         """The network whose preimage is sampled."""

@@ -131,6 +131,9 @@ class Samples:
     certificates: tuple[Any, ...] = ()
     inverse: Any = None
 
+    def __repr__(self) -> str:
+        return f"Samples({len(self)} points, method {self.report.method!r})"
+
     def __len__(self) -> int:
         return len(self.points)
 

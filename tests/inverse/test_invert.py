@@ -292,3 +292,15 @@ def test_certified_witnesses_come_with_a_radius():
     verdict = si.invert(network, ["1/2"]).verdict
     assert verdict.claim == "certified"
     assert 0 < verdict.radius < 1e-6
+
+
+def test_results_are_shown_in_one_short_line():
+    network = si.Network.from_arrays([[[1, -1, 2]]], [[0]], ["tanh"])
+    inverse = si.invert(network, ["1/2"])
+    sampler = si.compile_sampler(inverse)
+    points = sampler.draw(10, method="random", ranges={"x_2": (0, 1), "x_3": (0, 1)})
+    derivation = si.derive(inverse)
+    found = si.regions(si.Network.from_arrays([[[1, -1]]], [[0]], ["relu"]), box=[[-1, 1]] * 2)
+    shown = [network, network.layers, inverse, inverse.steps, sampler, points, derivation, found, found.cells]
+    assert all(len(repr(result)) < 100 and "\n" not in repr(result) for result in shown)
+    assert repr(inverse) == "Inverse(3 -> 1, dimension 2, NonEmpty)"

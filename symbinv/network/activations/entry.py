@@ -128,6 +128,9 @@ class Activation:
     has_shift: bool = False
     parameters: Mapping[str, Parameter] = field(default_factory=lambda: MappingProxyType({}))
 
+    def __repr__(self) -> str:
+        return f"Activation({self.label})"
+
     @property
     def is_identity(self) -> bool:
         """Whether the activation changes nothing."""
