@@ -161,13 +161,19 @@ def _floor(sampler: Sampler, points: Array) -> Array:
 
 
 def _through(sampler: Sampler, index: int, values: Array, error: Array) -> Array:
-    """Return the error of z from that of a: divided by the slope there, at most by the span of the doubles."""
-    layer = sampler.network.layers[index - 1]
-    if layer.activation.inverse is None or layer.activation.has_shift:
+    """Return the error of z from that of a: divided by the slope there, at most by the span of the doubles.
+
+    Units on constant pieces have no z to be found; their entries stay as they are.
+    """
+    step = sampler.inverse.step(index)
+    if step.shift is not None or step.activation.joint is not None:
         return error
-    z = layer.activation.inverse.numeric(values)
-    slope = np.abs(layer.activation.derivative(z, values))
-    return np.asarray((error + ROUNDING * np.abs(values)) / np.maximum(slope, ROUNDING**2))
+    rows = list(step.rows)
+    a = values[:, rows]
+    slope = np.abs(step.activation.derivative(step.undo_numerically(values.T).T, a))
+    result = error.copy()
+    result[:, rows] = (error[:, rows] + ROUNDING * np.abs(a)) / np.maximum(slope, ROUNDING**2)
+    return result
 
 
 def _distance_from_ends(sampler: Sampler, index: int, values: Array) -> float:

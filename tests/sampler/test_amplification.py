@@ -50,3 +50,17 @@ def test_the_floor_is_what_rounding_the_inputs_does_and_no_residual_is_promised_
     np.testing.assert_allclose(report.floor, expected, rtol=1e-6)
     assert report.floor.max() > 1e-12
     assert report.residual.max() <= 20 * report.floor.max()
+
+
+def test_near_a_turning_point_the_error_is_divided_by_the_slope_of_the_branch():
+    network = si.Network.from_arrays([[[1, 0], [0, 1]], [[1, 1]]], [[0, 0], [0]], ["silu", "identity"])
+    predicted = []
+    for x in ([-1.27, 0.3], [1.0, 0.3]):  # silu turns at -1.2785; its slope at -1.27 is about 1/300
+        inverse = si.invert(network, network.forward(np.array([x]))[0].tolist(), at=x)
+        sampler = si.compile_sampler(inverse)
+        (free,) = np.ravel(sampler.free_of(np.array(x))).tolist()
+        points = sampler.draw(50, method="random", ranges={"a^{(1)}_2": (free - 1e-6, free + 1e-6)}, seed=0)
+        report = error_amplification(sampler, points)
+        assert np.nanmax(report.achieved) <= 4 * report.predicted.max()
+        predicted.append(report.predicted.max())
+    assert predicted[0] > 50 * predicted[1]

